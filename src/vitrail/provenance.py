@@ -9,7 +9,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def _files(name: str, source: Path) -> Iterator[Path]:
             yield path.with_suffix(".py")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
     """Code of a module without comments and docstrings, and the vitrail names it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -91,9 +91,8 @@ def _imports(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.split(".")[0] == "vitrail")
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            if (node.module or "").split(".")[0] == "vitrail":
-                yield from (f"{node.module}.{a.name}" for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "vitrail":
+            yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
 def _drop_docstring(node: ast.AST) -> None:

@@ -1,0 +1,50 @@
+# make demo: set up and run the whole workflow on the built-in demo cohort
+# make test: set up and run the tests        make lint: ruff, mypy, snakefmt, snakemake --lint
+# make bench: figures of the README and docs make test-faults: many seeded kills
+PYTHON ?= python3
+CORES ?= all
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DEMO_CONFIG := config/demo/config.yaml
+SETUP_FILES := pyproject.toml constraints.txt
+
+.PHONY: demo test test-faults lint bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/snakemake --cores $(CORES) --configfile $(DEMO_CONFIG)
+	@echo "The report of the demo cohort is results/cohort/report.html"
+
+test: $(VENV)/.installed-test
+	$(BIN)/pytest -n 2 --dist worksteal
+
+test-faults: $(VENV)/.installed-test
+	VITRAIL_KILLS=100 $(BIN)/pytest -m faults -s
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint --configfile $(DEMO_CONFIG)
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/calibration.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(SETUP_FILES) | $(BIN)/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) --editable ".[test]"
+	touch $@
+
+$(VENV)/.installed-lint: $(VENV)/.installed
+	$(PIP) --editable ".[lint]"
+	touch $@

@@ -1,0 +1,84 @@
+"""What the Snakefile needs beyond the sheet and the settings: who runs, and stage targets.
+
+Called while the workflow is parsed; standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from vitrail.job import WORKFLOW_VARIABLE, process_start
+
+OWNER_FILE = "vitrail-owner.json"
+
+
+def announce() -> None:
+    """Name this process in the environment, so that its jobs end when it does."""
+    pid = os.getpid()
+    start = process_start(pid)
+    if start is not None:
+        os.environ[WORKFLOW_VARIABLE] = f"{pid}:{start}"
+
+
+def claim(state: Path) -> bool:
+    """Record this process as the one that runs in a working directory.
+
+    Snakemake's lock files do not say who holds them, so that a killed run leaves the directory
+    locked. Where the recorded run is known to be dead, its locks are removed.
+
+    Parameters
+    ----------
+    state
+        Snakemake's folder ``.snakemake`` of the working directory.
+
+    Returns
+    -------
+    True where locks of a dead run were removed.
+    """
+    owner = _read_owner(state)
+    if owner is not None and not _is_gone(owner):
+        return False
+    locks = state / "locks"
+    stale = owner is not None and locks.is_dir() and any(locks.iterdir())
+    if stale:
+        shutil.rmtree(locks, ignore_errors=True)
+    _write_owner(state)
+    return stale
+
+
+def expand_stage_targets(
+    targets: Iterable[str], stages: Mapping[str, Callable[[], list[str]]]
+) -> list[str]:
+    """Replace the names of stages among the targets by the files of that stage of all samples."""
+    expanded: list[str] = []
+    for target in targets:
+        expanded += stages[target]() if target in stages else [target]
+    return expanded
+
+
+def _read_owner(state: Path) -> dict[str, str] | None:
+    try:
+        return dict(json.loads((state / OWNER_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write_owner(state: Path) -> None:
+    state.mkdir(parents=True, exist_ok=True)
+    pid = os.getpid()
+    owner = {"host": socket.gethostname(), "pid": str(pid), "start": process_start(pid)}
+    temporary = state / f"{OWNER_FILE}.{pid}"
+    temporary.write_text(json.dumps(owner))
+    os.replace(temporary, state / OWNER_FILE)
+
+
+def _is_gone(owner: Mapping[str, str]) -> bool:
+    """Whether the recorded process is dead; unknown on another host, so taken to be alive."""
+    if owner.get("host") != socket.gethostname():
+        return False
+    return process_start(int(owner["pid"])) != owner["start"]

@@ -1,0 +1,21 @@
+rule autocorrelation:
+    """Measure how far each gene is arranged in space."""
+    input:
+        cells=f"{RESULTS}/{{sample}}/annotated.h5ad",
+        graph=f"{RESULTS}/{{sample}}/graph.npz",
+    output:
+        autocorrelation=f"{RESULTS}/{{sample}}/autocorrelation.parquet",
+    log:
+        log_of("autocorrelation"),
+    benchmark:
+        benchmark_of("autocorrelation")
+    conda:
+        "../../envs/autocorrelation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1500),
+    params:
+        settings=settings_of("autocorrelation"),
+        code=code_of("autocorrelation"),
+    script:
+        "../../scripts/autocorrelation.py"

@@ -1,0 +1,207 @@
+"""What all rules share: the library, the config, the sheet, and what each sample has."""
+
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+# `workflow.basedir` would be the host's folder when vitrail is a module of another workflow.
+ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
+SOURCE = ROOT / "src"
+sys.path.insert(0, str(SOURCE))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+from vitrail import provenance, readers, segmentation, settings, sheet
+from vitrail import workflow as support
+from vitrail.errors import VitrailError
+
+
+def load_yaml(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def load_inputs():
+    """Config with defaults and the sheet's rows; bad input ends the run with one sentence."""
+    schema = load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+    complete = settings.merge(load_yaml(ROOT / "config/config.yaml"), config)
+    settings.validate(complete, schema)
+    rows = sheet.read_sheet(complete["samples"], schema["properties"])
+    sheet.check_files(rows, complete["samples"], synthetic_folder(complete))
+    settings.check_overrides(complete, rows, schema, complete["samples"])
+    for row in rows:
+        readers.check(row, complete["formats"], complete["samples"])
+        if not row["table"]:
+            segmentation.check(settings.stage_settings(complete, "segment", row))
+    return complete, {row["sample"]: row for row in rows}
+
+
+def synthetic_folder(complete):
+    return f"{complete['results']}/synthetic"
+
+
+try:
+    CONFIG, SAMPLES = load_inputs()
+except VitrailError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = CONFIG["results"].rstrip("/")
+SYNTHETIC = synthetic_folder(CONFIG)
+COHORT = f"{RESULTS}/cohort"
+
+
+support.announce()
+if (
+    workflow.is_main_process
+    and not workflow.dryrun
+    and support.claim(Path(".snakemake"))
+):
+    logger.info(
+        "Removed the locks that a killed run had left in this working directory."
+    )
+
+
+wildcard_constraints:
+    sample="|".join(map(re.escape, SAMPLES)),
+    slide=sheet.SAMPLE_NAME.pattern,
+    shard=r"\d+",
+    shards=r"\d+",
+
+
+# What a sample has decides which stages it passes.
+
+
+def has(sample, *columns):
+    return any(SAMPLES[sample][column] for column in columns)
+
+
+def is_table(sample):
+    return has(sample, "table")
+
+
+SLIDES = [sample for sample in SAMPLES if not is_table(sample)]
+TABLES = [sample for sample in SAMPLES if is_table(sample)]
+
+
+def one_of(samples):
+    """Wildcard pattern of some samples; one that matches nothing where there are none."""
+    return "|".join(map(re.escape, samples)) or "(?!)"
+
+
+def shards(sample):
+    return stage_settings("tile", sample)["shards"]
+
+
+# Paths of a sample's files.
+
+
+def of(sample, name):
+    return f"{RESULTS}/{sample}/{name}"
+
+
+def each(name, samples):
+    return [of(sample, name.format(sample=sample)) for sample in samples]
+
+
+def log_of(stage):
+    return f"{RESULTS}/logs/{{sample}}/{stage}.log"
+
+
+def benchmark_of(stage):
+    return f"{RESULTS}/benchmarks/{{sample}}/{stage}.tsv"
+
+
+# What a rule passes on to its script, and what makes its results stale.
+
+
+def stage_settings(stage, sample=None):
+    return settings.stage_settings(CONFIG, stage, SAMPLES.get(sample))
+
+
+def settings_of(stage):
+    return lambda wildcards: stage_settings(stage, wildcards.sample)
+
+
+def code_of(stage):
+    return provenance.code_hash(ROOT / f"scripts/{stage}.py", SOURCE)
+
+
+def sheet_row(sample, columns):
+    row = SAMPLES[sample]
+    return {column: row[column] for column in ("sample", *columns)}
+
+
+def format_of(sample):
+    return readers.format_settings(CONFIG["formats"], SAMPLES[sample]["format"])
+
+
+def cohort_rows():
+    return [sheet_row(sample, ("condition", "unit")) for sample in SAMPLES]
+
+
+def memory(megabytes):
+    """Memory of a job, doubled with each attempt."""
+    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+
+
+# Files of each stage, over all samples that pass it.
+
+STAGES = {
+    "synthesize": lambda: synthetic_files(),
+    "ingest": lambda: each("slide.zarr", SLIDES),
+    "table": lambda: each("counts.h5ad", TABLES),
+    "tile": lambda: each("tiles.parquet", SLIDES),
+    "segment": lambda: [path for sample in SLIDES for path in candidate_files(sample)],
+    "stitch": lambda: each("segmentation/labels.zarr", SLIDES),
+    "preview": lambda: each("preview.png", SLIDES),
+    "assign": lambda: each("transcripts.zarr", filter(has_transcripts, SLIDES)),
+    "matrix": lambda: each("counts.h5ad", SLIDES),
+    "annotate": lambda: each("annotated.h5ad", SAMPLES),
+    "graph": lambda: each("graph.npz", SAMPLES),
+    "autocorrelation": lambda: each("autocorrelation.parquet", SAMPLES),
+    "portrait": lambda: each("portraits.npz", SAMPLES),
+    "assemble": lambda: each("{sample}.h5ad", SAMPLES),
+    "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
+    "compare": lambda: [f"{COHORT}/comparison.parquet"],
+    "report": lambda: [f"{COHORT}/report.html"],
+}
+
+
+def has_transcripts(sample):
+    return has(sample, "transcripts")
+
+
+def candidate_files(sample):
+    count = shards(sample)
+    return [
+        of(sample, f"segmentation/shards/{shard}-of-{count}.npz")
+        for shard in range(count)
+    ]
+
+
+def synthetic_files():
+    """Files of the demo's slides that the sheet names."""
+    named = (
+        path
+        for row in SAMPLES.values()
+        for column in sheet.FILE_COLUMNS
+        for path in row[column] or ()
+    )
+    return sorted({path for path in named if Path(SYNTHETIC) in Path(path).parents})
+
+
+def all_results():
+    assembled = each("{sample}.h5ad", SAMPLES) + each("{sample}.zarr", SAMPLES)
+    cohort = ["cohort.h5ad", "autocorrelation.parquet", "divergence.parquet"]
+    cohort += ["comparison.parquet", "report.html"]
+    return assembled + [f"{COHORT}/{name}" for name in cohort]
+
+
+# `snakemake graph` means the stage graph of all samples, though the rule has wildcards.
+if workflow.dag_settings is not None:
+    workflow.dag_settings.targets = support.expand_stage_targets(
+        workflow.dag_settings.targets, STAGES
+    )

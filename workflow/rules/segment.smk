@@ -1,0 +1,23 @@
+rule segment:
+    """Find the cells in the tiles of one shard."""
+    input:
+        slide=f"{RESULTS}/{{sample}}/slide.zarr",
+        info=f"{RESULTS}/{{sample}}/slide.json",
+        tiles=f"{RESULTS}/{{sample}}/tiles.parquet",
+        normalization=f"{RESULTS}/{{sample}}/normalization.json",
+    output:
+        candidates=f"{RESULTS}/{{sample}}/segmentation/shards/{{shard}}-of-{{shards}}.npz",
+    log:
+        f"{RESULTS}/logs/{{sample}}/segment-{{shard}}-of-{{shards}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{sample}}/segment-{{shard}}-of-{{shards}}.tsv"
+    conda:
+        "../../envs/segment.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+    params:
+        settings=settings_of("segment"),
+        code=code_of("segment"),
+    script:
+        "../../scripts/segment.py"

@@ -1,0 +1,25 @@
+TABLE_COLUMNS = ("format", "table", "table_filter", "pixel_size")
+
+
+rule table:
+    """Bring a table of annotated cells into the form of a count matrix."""
+    input:
+        table=lambda wildcards: SAMPLES[wildcards.sample]["table"],
+    output:
+        counts=f"{RESULTS}/{{sample,{one_of(TABLES)}}}/counts.h5ad",
+    log:
+        log_of("table"),
+    benchmark:
+        benchmark_of("table")
+    conda:
+        "../../envs/table.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+    params:
+        settings=settings_of("table"),
+        sample=lambda wildcards: sheet_row(wildcards.sample, TABLE_COLUMNS),
+        format=lambda wildcards: format_of(wildcards.sample),
+        code=code_of("table"),
+    script:
+        "../../scripts/table.py"
