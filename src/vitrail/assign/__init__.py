@@ -1,0 +1,1 @@
+"""Stage assign: which cell, and which part of it, each transcript lies in."""

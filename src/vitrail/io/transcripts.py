@@ -1,0 +1,45 @@
+"""Transcripts read part by part, and the element that carries their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BATCH_ROWS = 1 << 20
+
+CODED = pa.dictionary(pa.int32(), pa.string())
+ASSIGNED_FIELDS = (
+    pa.field("cell", pa.int32()),
+    pa.field("compartment", CODED),
+    pa.field("status", CODED),
+)
+
+
+def read_batches(
+    parts: Sequence[str | Path], columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """Rows of a points element in order, at most `rows` at a time.
+
+    Parameters
+    ----------
+    parts
+        Parquet files, in order.
+    columns
+        Columns to read; all if None.
+    rows
+        Largest number of rows in memory at once.
+    """
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            yield from file.iter_batches(rows, columns=None if columns is None else list(columns))
+
+
+def assigned_schema(parts: Sequence[str | Path]) -> pa.Schema:
+    """Columns of assigned transcripts: the raw ones, then cell, compartment and status."""
+    raw = pq.read_schema(parts[0]).remove_metadata()
+    for new in ASSIGNED_FIELDS:
+        raw = raw.append(new)
+    return raw
