@@ -1,0 +1,32 @@
+"""Stage assemble: all that a sample has to its AnnData and its SpatialData."""
+
+from vitrail import job
+
+
+def main(job):
+    from vitrail.assemble import write_anndata, write_spatialdata
+
+    given = job.input.get
+    write_anndata(
+        job.output.anndata,
+        job.input.cells,
+        graph=given("graph"),
+        autocorrelation=given("autocorrelation"),
+        portraits=given("portraits"),
+        provenance=job.provenance,
+    )
+    linked = write_spatialdata(
+        job.output.spatialdata,
+        job.output.anndata,
+        slide=given("slide"),
+        info=given("info"),
+        labels=given("labels"),
+        outlines=given("outlines"),
+        nuclei=given("nuclei"),
+        transcripts=given("transcripts"),
+        **job.params.settings,
+    )
+    job.log.info("image, labels and transcripts are %s", "linked" if linked else "copied")
+
+
+job.run(main, snakemake)

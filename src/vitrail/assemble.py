@@ -1,0 +1,250 @@
+"""The two files that a user takes away: a sample's AnnData and its SpatialData.
+
+The AnnData is the annotated cells with the spatial graph, the spatial statistics and the portraits
+beside them. The SpatialData puts image, labels, outlines and transcripts around it; its table is a
+copy of the AnnData file. Neither anndata nor spatialdata is imported: a cohort of small samples
+would spend its time on that.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from vitrail.errors import VitrailError
+from vitrail.io import spatialdata_store as store
+from vitrail.io.h5ad import read_element, read_names, write_element
+from vitrail.provenance import to_json
+
+REGION = "cells"
+INSTANCE_KEY = "cell"
+# Elements of one SpatialData need different names, whatever their types.
+LABELS = {"cells": "cell_labels", "nuclei": "nucleus_labels"}
+# Columns of our table, and what squidpy's users know them by in uns["moranI"], uns["gearyC"].
+SQUIDPY_COLUMNS = {
+    "p_normal": "pval_norm",
+    "variance_normal": "var_norm",
+    "p": "pval_rand",
+    "variance": "var_rand",
+    "p_permutation": "pval_sim",
+    "fdr": "fdr",
+}
+GENE_COLUMNS = ("p", "p_permutation", "fdr")
+
+
+def write_anndata(
+    target: str | Path,
+    cells: str | Path,
+    *,
+    graph: str | Path | None = None,
+    autocorrelation: str | Path | None = None,
+    portraits: str | Path | None = None,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write a sample's AnnData: the annotated cells and all that was computed on them.
+
+    Parameters
+    ----------
+    target
+        File to be made.
+    cells, graph, autocorrelation, portraits
+        Outputs of the stages annotate, graph, autocorrelation and portrait.
+    provenance
+        Record of this stage; stored in ``uns["vitrail"]`` with that of the cells.
+    """
+    shutil.copyfile(cells, target)
+    with h5py.File(target, "r+") as file:
+        if graph is not None:
+            _add_graph(file, graph)
+        if autocorrelation is not None:
+            _add_autocorrelation(file, autocorrelation)
+        uns = file["uns"]
+        if portraits is not None:
+            _put(uns, "portraits", _nested(portraits))
+        # Without cells there is nothing to annotate, and spatialdata refuses a region of no rows.
+        if len(read_names(file["obs"])):
+            keys = {"region": REGION, "region_key": "region", "instance_key": INSTANCE_KEY}
+            _put(uns, "spatialdata_attrs", keys)
+        inputs = json.loads(read_element(uns["vitrail"])) if "vitrail" in uns else None
+        _put(uns, "vitrail", to_json({**provenance, "inputs": {"cells": inputs}}))
+
+
+def _put(group: h5py.Group, name: str, value: Any) -> None:
+    if name in group:
+        del group[name]
+    write_element(group, name, value)
+
+
+def _add_graph(file: h5py.File, path: str | Path) -> None:
+    """Put the graph where squidpy looks for it."""
+    from scipy.sparse import csr_matrix
+
+    n = len(read_names(file["obs"]))
+    obsp = file.require_group("obsp")
+    # vitrail.io.graph would read this too, but brings the compiled code that builds graphs.
+    with np.load(path) as arrays:
+        shape = tuple(int(size) for size in arrays["shape"])
+        if shape != (n, n):
+            raise VitrailError(
+                f"{path}: the graph has {shape[0]} nodes, wanted the {n} cells of {file.filename}."
+            )
+        for name in ("connectivities", "distances"):
+            parts = [arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")]
+            _put(obsp, f"spatial_{name}", csr_matrix(tuple(parts), shape=shape))
+        meta = json.loads(str(arrays["meta"]))
+    neighbors = {
+        "connectivities_key": "spatial_connectivities",
+        "distances_key": "spatial_distances",
+        "params": {"coord_type": "generic", **_without_none(meta)},
+    }
+    _put(file["uns"], "spatial_neighbors", neighbors)
+
+
+def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(item) if isinstance(item, Mapping) else item
+        for key, item in value.items()
+        if item is not None
+    }
+
+
+def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
+    """Spatial statistics as columns of `var` and as squidpy's tables in `uns`."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    if table.num_rows == 0:
+        return
+    names = read_names(file["var"])
+    place = {name: i for i, name in enumerate(names)}
+    genes = table["gene"].to_pylist()
+    unknown = [gene for gene in genes if gene not in place]
+    if unknown:
+        raise VitrailError(
+            f"{path}: gene '{unknown[0]}' is not among the genes of {file.filename}."
+        )
+    rows = np.array([place[gene] for gene in genes])
+    for prefix, symbol, key in (("moran_", "I", "moranI"), ("geary_", "C", "gearyC")):
+        columns = {
+            name: np.asarray(table[prefix + name], dtype=np.float64)
+            for name in (symbol, *SQUIDPY_COLUMNS)
+        }
+        for name in (symbol, *GENE_COLUMNS):
+            values = np.full(len(names), np.nan)
+            values[rows] = columns[name]
+            _add_column(file["var"], prefix + name, values)
+        descending = symbol == "I"
+        order = np.argsort(-columns[symbol] if descending else columns[symbol], kind="stable")
+        renamed = {SQUIDPY_COLUMNS.get(name, name): v[order] for name, v in columns.items()}
+        _put_frame(file["uns"], key, [genes[i] for i in order], renamed)
+
+
+def _add_column(frame: h5py.Group, name: str, values: npt.NDArray[Any]) -> None:
+    _put(frame, name, values)
+    order = [str(column) for column in frame.attrs["column-order"]]
+    if name not in order:
+        order.append(name)
+    frame.attrs.create("column-order", order, dtype=h5py.string_dtype())
+
+
+def _put_frame(
+    group: h5py.Group, name: str, index: list[str], columns: Mapping[str, npt.NDArray[Any]]
+) -> None:
+    _put(group, name, {"_index": np.array(index, dtype=object), **columns})
+    frame = group[name]
+    frame.attrs["encoding-type"], frame.attrs["encoding-version"] = "dataframe", "0.2.0"
+    frame.attrs["_index"] = "_index"
+    frame.attrs.create("column-order", list(columns), dtype=h5py.string_dtype())
+
+
+def _nested(path: str | Path) -> dict[str, Any]:
+    """Arrays of an npz file as mappings: a slash in a name begins a mapping inside."""
+    nested: dict[str, Any] = {}
+    with np.load(path) as file:
+        for name in sorted(file.files):
+            *folders, last = name.split("/")
+            inner = nested
+            for folder in folders:
+                inner = inner.setdefault(folder, {})
+            value = file[name]
+            inner[last] = str(value) if value.ndim == 0 and value.dtype.kind in "US" else value
+    return nested
+
+
+def write_spatialdata(
+    target: str | Path,
+    table: str | Path,
+    *,
+    slide: str | Path | None = None,
+    info: str | Path | None = None,
+    labels: str | Path | None = None,
+    outlines: str | Path | None = None,
+    nuclei: str | Path | None = None,
+    transcripts: str | Path | None = None,
+    circle_radius: float = 5.0,
+) -> bool:
+    """Write a sample's SpatialData: all elements in the coordinate system `global`, micrometres.
+
+    Parameters
+    ----------
+    target
+        Store to be made: a folder.
+    table
+        The sample's AnnData file; becomes ``tables/table``, which annotates ``shapes/cells``.
+    slide, info, labels, outlines, nuclei, transcripts
+        Outputs of ingest, stitch and assign, where the sample has them.
+    circle_radius
+        Radius in micrometres of the circles that stand for cells without outlines.
+
+    Returns
+    -------
+    Whether all chunks and parts of the image, the labels and the transcripts were linked.
+    """
+    linked = True
+    with store.new_store(target) as root:
+        if slide is not None and (image := Path(slide, "images", "image")).is_dir():
+            linked &= store.take_element(image, root, "images", "image")
+        if labels is not None and info is not None:
+            geometry = json.loads(Path(info).read_text())
+            for kind, name in LABELS.items():
+                if (array := Path(labels, kind)).is_dir():
+                    linked &= store.take_labels(
+                        array, root, name, geometry["pixel_size_um"], geometry["origin_um"]
+                    )
+        if transcripts is not None:
+            linked &= store.take_element(Path(transcripts), root, "points", "transcripts")
+        if outlines is not None:
+            _add_outlines(root, "cells", outlines, INSTANCE_KEY)
+        else:
+            _add_circles(root, table, circle_radius)
+        if nuclei is not None:
+            _add_outlines(root, "nuclei", nuclei, "nucleus")
+        store.table_element(root, "table", Path(table))
+    return linked
+
+
+def _add_outlines(root: Path, name: str, source: str | Path, index: str) -> None:
+    import pyarrow.parquet as pq
+
+    from vitrail.io.shapes import write_outlines
+
+    # spatialdata refuses shapes without rows.
+    if pq.read_metadata(source).num_rows:
+        write_outlines(source, store.shapes_element(root, name), index)
+
+
+def _add_circles(root: Path, table: str | Path, radius: float) -> None:
+    from vitrail.io.shapes import write_circles
+
+    with h5py.File(table) as file:
+        labels = read_element(file["obs"][INSTANCE_KEY])
+        xy = read_element(file["obsm"]["spatial"])
+    if len(labels):
+        write_circles(store.shapes_element(root, REGION), INSTANCE_KEY, labels, xy, radius)
