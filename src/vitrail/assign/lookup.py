@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from vitrail.errors import VitrailError
+from vitrail.io.cell_table import check_nuclei
 
 CACHE_BYTES = 256 << 20
 
@@ -95,11 +95,7 @@ class CellLookup:
             packed = cells << 1
         else:
             nuclei = np.ascontiguousarray(self.nuclei[window], dtype=np.int32)
-            if nuclei.max(initial=0) >= len(self.owner):
-                raise VitrailError(
-                    f"nuclei: label {nuclei.max()} is not in the table of nuclei, which has "
-                    f"{len(self.owner) - 1} rows; wanted the labels and the table of one run."
-                )
+            check_nuclei(nuclei, self.owner)
             packed = _pack(cells, nuclei, self.owner)
         self._kept[k] = packed
         if len(self._kept) > self.capacity:

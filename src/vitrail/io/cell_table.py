@@ -96,3 +96,26 @@ def _check_labels(path: str | Path, column: str, labels: npt.NDArray[Any]) -> No
             f"{path}: row {wrong[0]} has {column} {labels[wrong[0]]}, "
             f"wanted {wrong[0] + 1} (labels run from 1 to n in order)."
         )
+
+
+def check_nuclei(labels: npt.NDArray[np.int32], owner: npt.NDArray[np.int32]) -> None:
+    """Refuse nucleus labels without a row in the table of nuclei.
+
+    Parameters
+    ----------
+    labels
+        Part of the nucleus label image.
+    owner
+        As `read_nucleus_owner` gives it.
+
+    Raises
+    ------
+    VitrailError
+        If a label has no row.
+    """
+    largest = int(labels.max(initial=0))
+    if largest >= len(owner):
+        raise VitrailError(
+            f"nuclei: label {largest} is not in the table of nuclei, which has {len(owner) - 1} "
+            "rows; wanted the labels and the table of one segmentation."
+        )

@@ -1,0 +1,50 @@
+"""Stage matrix: assigned transcripts, labels and image to counts, shapes and intensities."""
+
+from vitrail import job
+
+
+def main(job):
+    import json
+    from pathlib import Path
+
+    from vitrail.io.cell_table import read_cell_table, read_nucleus_owner
+    from vitrail.io.h5ad import write_h5ad
+    from vitrail.io.labels import open_labels
+    from vitrail.io.points import part_paths
+    from vitrail.io.slide import IMAGE, open_slide
+    from vitrail.io.transcripts import read_batches
+    from vitrail.matrix import build, counts
+    from vitrail.matrix.measure import measure
+    from vitrail.provenance import to_json
+
+    slide = open_slide(job.input.slide, job.input.info)
+    labels = open_labels(job.input.labels)
+    cells, owner = read_cell_table(job.input.cells), read_nucleus_owner(job.input.nuclei)
+    sample, has_image = slide.info["sample"], slide.has(IMAGE)
+    shapes, intensities = measure(
+        labels.cells,
+        labels.nuclei,
+        owner,
+        len(cells),
+        slide.read if has_image else None,
+        len(slide.channels),
+    )
+    parts = {"channels": slide.channels, "intensities": intensities} if has_image else {}
+    if job.input.get("transcripts"):
+        account = json.loads(Path(job.input.account).read_text(encoding="utf-8"))
+        genes, controls = counts.panel(slide.info["genes"], account["controls"])
+        batches = read_batches(
+            part_paths(job.input.transcripts), ["gene", "cell", "compartment", "status"]
+        )
+        counted = counts.count(batches, genes, controls, len(cells))
+        counts.check(counted, genes, account)
+        parts |= {"counts": counted, "genes": genes, "controls": controls}
+    nuclei = build.count_nuclei(owner, len(cells))
+    columns = build.cell_columns(sample, cells, shapes, nuclei, slide.pixel_size)
+    matrix = build.build(sample, cells, columns, **parts)
+    matrix.uns["vitrail"] = to_json(job.provenance)
+    write_h5ad(job.output.counts, **vars(matrix))
+    job.log.info("%d cells, %d columns", *matrix.X.shape)
+
+
+job.run(main, snakemake)

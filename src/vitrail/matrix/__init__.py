@@ -1,0 +1,1 @@
+"""Stage matrix: counts, shape and intensity of each cell."""

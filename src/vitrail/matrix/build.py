@@ -1,0 +1,120 @@
+"""The sample's cells as one annotated matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from vitrail.io.cell_table import CellTable
+from vitrail.io.h5ad import Categorical
+from vitrail.matrix.counts import Counts
+from vitrail.matrix.intensities import Intensities
+from vitrail.matrix.morphology import Morphology
+
+
+@dataclass
+class Matrix:
+    """What counts.h5ad holds, as `vitrail.io.h5ad.write_h5ad` takes it."""
+
+    X: Any
+    obs: dict[str, Any]
+    obs_names: list[str]
+    var_names: list[str]
+    obsm: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, Any] = field(default_factory=dict)
+    uns: dict[str, Any] = field(default_factory=dict)
+
+
+def cell_columns(
+    sample: str,
+    table: CellTable,
+    shapes: Morphology,
+    nucleus_counts: npt.NDArray[np.int32],
+    pixel_size: float,
+) -> dict[str, Any]:
+    """Columns of `obs` that every segmented sample has: lengths in micrometres, areas in um2."""
+    n = len(table)
+    return {
+        "cell": np.arange(1, n + 1, dtype=np.int32),
+        "region": Categorical.constant("cells", n),
+        "sample": Categorical.constant(sample, n),
+        "area_um2": shapes.area * pixel_size**2,
+        "perimeter_um": shapes.perimeter * pixel_size,
+        "eccentricity": shapes.eccentricity,
+        "solidity": shapes.solidity,
+        "nucleus_area_um2": shapes.nucleus_area * pixel_size**2,
+        "nuclei": nucleus_counts,
+        "seam": table.seam,
+        "score": table.score,
+    }
+
+
+def intensity_columns(channels: Sequence[str], intensities: Intensities) -> dict[str, Any]:
+    """Columns ``mean_<channel>``, ``max_``, ``min_``, ``std_``; a slash becomes an underscore.
+
+    A slash in a column's name would be a folder in the file.
+    """
+    return {
+        f"{name}_{channel.replace('/', '_')}": getattr(intensities, name)[:, k]
+        for k, channel in enumerate(channels)
+        for name in ("mean", "max", "min", "std")
+    }
+
+
+def count_nuclei(owner: npt.NDArray[np.int32], n_cells: int) -> npt.NDArray[np.int32]:
+    """Number of nuclei of each cell 1..n, from the cell of each nucleus (index 0 unused)."""
+    return np.bincount(owner[1:], minlength=n_cells + 1)[1:].astype(np.int32)
+
+
+def build(
+    sample: str,
+    table: CellTable,
+    columns: dict[str, Any],
+    *,
+    channels: Sequence[str] = (),
+    intensities: Intensities | None = None,
+    counts: Counts | None = None,
+    genes: Sequence[str] = (),
+    controls: Sequence[str] = (),
+) -> Matrix:
+    """Put a sample's matrix together.
+
+    Parameters
+    ----------
+    sample
+        Name of the sample.
+    table
+        The segmentation's cells.
+    columns
+        As `cell_columns` gives them.
+    channels, intensities
+        The image's, where there is one.
+    counts, genes, controls
+        The transcripts', where there are any. Without them X is the mean intensity in each
+        channel, float32; without an image as well X has no columns.
+    """
+    obs = dict(columns)
+    if intensities is not None:
+        obs |= intensity_columns(channels, intensities)
+    matrix = Matrix(
+        X=None,
+        obs=obs,
+        obs_names=[f"{sample}_{cell}" for cell in range(1, len(table) + 1)],
+        var_names=[],
+        obsm={"spatial": table.centroid},
+    )
+    if counts is not None:
+        matrix.X, matrix.var_names = counts.X, list(genes)
+        matrix.layers["nucleus"] = counts.nucleus
+        matrix.obsm["controls"] = counts.controls
+        matrix.uns["controls"] = list(controls)
+    elif intensities is not None:
+        matrix.X, matrix.var_names = intensities.mean, list(channels)
+    else:
+        matrix.X = sparse.csr_matrix((len(table), 0), dtype=np.int32)
+    return matrix
