@@ -1,0 +1,166 @@
+"""Points elements of a SpatialData store: parquet parts in a folder, written one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vitrail.io.spatialdata_store import write_group
+
+POINTS_VERSION = "0.2"
+ROWS_PER_PART = 1_000_000
+
+
+def part_path(element: str | Path, part: int) -> Path:
+    """Path of one part of a points element."""
+    return Path(element) / "points.parquet" / f"part.{part}.parquet"
+
+
+def part_paths(element: str | Path) -> list[Path]:
+    """Parts of a points element, in their order."""
+    folder = Path(element) / "points.parquet"
+    return sorted(folder.glob("part.*.parquet"), key=lambda path: int(path.name.split(".")[1]))
+
+
+def write_part(element: str | Path, part: int, table: pa.Table) -> None:
+    """Write one part of a points element.
+
+    Parts may be written in any order; `begin_points` makes the element they belong to.
+
+    Parameters
+    ----------
+    element
+        The element's folder.
+    part
+        Number of the part, from 0.
+    table
+        Rows with the columns ``x`` and ``y`` in micrometres.
+    """
+    strings = [field.name for field in table.schema if not pa.types.is_primitive(field.type)]
+    path = part_path(element, part)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=strings,
+        # The bytes of neighbouring numbers resemble each other, their bits as a whole do not.
+        use_byte_stream_split=[f.name for f in table.schema if pa.types.is_floating(f.type)],
+    )
+
+
+def begin_points(
+    element: str | Path, *, feature_key: str = "gene", instance_key: str | None = None
+) -> None:
+    """Make the folder of a points element in micrometres, and its metadata.
+
+    Parameters
+    ----------
+    element
+        The element's folder, for example ``slide.zarr/points/transcripts``.
+    feature_key
+        Column of the genes.
+    instance_key
+        Column of the cells, if there is one.
+    """
+    folder = Path(element)
+    (folder / "points.parquet").mkdir(parents=True)
+    axes = [{"name": axis, "type": "space", "unit": "unit"} for axis in ("x", "y")]
+    keys = {"version": POINTS_VERSION, "feature_key": feature_key}
+    if instance_key is not None:
+        keys["instance_key"] = instance_key
+    attributes: dict[str, Any] = {
+        "encoding-type": "ngff:points",
+        "axes": ["x", "y"],
+        "coordinateTransformations": [
+            {
+                "type": "identity",
+                "input": {"name": "xy", "axes": axes},
+                "output": {"name": "global", "axes": axes},
+            }
+        ],
+        "spatialdata_attrs": keys,
+    }
+    write_group(folder, attributes)
+
+
+class PointsWriter:
+    """Writes a points element from tables of any length, in parts of equal length.
+
+    The parts do not depend on how the rows arrive. An element without rows has one empty part, so
+    that it has its columns.
+
+    Parameters
+    ----------
+    element
+        The element's folder.
+    schema
+        Columns of the element.
+    rows_per_part
+        Rows of each part but the last.
+    feature_key, instance_key
+        As in `begin_points`.
+    """
+
+    def __init__(
+        self,
+        element: str | Path,
+        schema: pa.Schema,
+        *,
+        rows_per_part: int = ROWS_PER_PART,
+        feature_key: str = "gene",
+        instance_key: str | None = None,
+    ) -> None:
+        self.element = Path(element)
+        self.schema = schema
+        self.rows_per_part = rows_per_part
+        self.rows = 0
+        self._parts = 0
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        begin_points(element, feature_key=feature_key, instance_key=instance_key)
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        self._waiting.append(table.select(self.schema.names).cast(self.schema))
+        self._waiting_rows += table.num_rows
+        self.rows += table.num_rows
+        if self._waiting_rows >= self.rows_per_part:
+            self._write_parts(last=False)
+
+    def close(self) -> None:
+        """Write the rows that wait for their part to be full."""
+        self._write_parts(last=True)
+
+    def _write_parts(self, last: bool) -> None:
+        table = pa.concat_tables([self.schema.empty_table(), *self._waiting])
+        start = 0
+        while table.num_rows - start >= self.rows_per_part:
+            self._write(table.slice(start, self.rows_per_part))
+            start += self.rows_per_part
+        rest = table.slice(start)
+        if last and (rest.num_rows or not self._parts):
+            self._write(rest)
+            rest = self.schema.empty_table()
+        self._waiting, self._waiting_rows = [rest], rest.num_rows
+
+    def _write(self, table: pa.Table) -> None:
+        write_part(self.element, self._parts, table.unify_dictionaries().combine_chunks())
+        self._parts += 1
+
+    def __enter__(self) -> PointsWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
