@@ -78,8 +78,8 @@ class Tissue:
         Weight of a place that the arrangement avoids, relative to one that it seeks.
     """
 
-    density: float = 4000.0
-    spacing: tuple[float, float] = (7.5, 13.0)
+    density: float = 4600.0
+    spacing: tuple[float, float] = (6.8, 13.0)
     sparse: float = 0.12
     empty: float = 0.06
     nest_size: float = 150.0
@@ -125,13 +125,13 @@ class Image:
     channels: tuple[str, str] = ("DAPI", "polyT")
     nucleus: float = 3000.0
     body: float = 1500.0
-    level_spread: tuple[float, float] = (0.4, 0.3)
+    level_spread: tuple[float, float] = (0.33, 0.3)
     offset: float = 200.0
-    haze: tuple[float, float] = (900.0, 300.0)
-    blur: float = 0.5
-    defocus: float = 1.1
+    haze: tuple[float, float] = (3600.0, 600.0)
+    blur: float = 0.7
+    defocus: float = 1.2
     out_of_focus: float = 0.15
-    shading: float = 0.2
+    shading: float = 0.25
     texture: tuple[float, float] = (0.5, 0.5)
     ghosts: float = 600.0
     ghost_level: float = 0.35
@@ -172,7 +172,7 @@ class Genes:
     confounded_genes: int = 8
     control_probes: int = 8
     null_share: float = 0.4
-    transcripts_per_cell: float = 55.0
+    transcripts_per_cell: float = 47.0
     count_spread: float = 0.35
     contrast: float = 6.0
     marker_contrast: float = 14.0
