@@ -1,0 +1,173 @@
+"""Genes across the samples of a cohort: whether their arrangement differs between conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitrail.inference.design import Design, make_design
+from vitrail.inference.fdr import benjamini_hochberg
+
+Floats = npt.NDArray[np.float64]
+
+# Two labelings whose sums of squares differ by rounding alone are ties.
+TOLERANCE = 1e-9
+CHUNK = 512
+
+
+def across(
+    tables: Mapping[str, pd.DataFrame],
+    units: Mapping[str, str | None],
+    conditions: Mapping[str, str | None],
+    seed: int = 0,
+    permutations: int = 9999,
+    exact_limit: int = 10000,
+) -> pd.DataFrame:
+    """Moran's I of each gene in each sample, and its test between conditions over units.
+
+    Values of a unit's samples in one condition are averaged first. The statistic is F of an
+    analysis of variance of these means, with paired units as blocks, and its p-value comes from
+    permuting the conditions over the units, within the unit where it is paired.
+
+    Parameters
+    ----------
+    tables
+        Table of each sample: of the stage (columns ``gene`` and ``moran_I``), or of
+        `vitrail.autocorrelation.moran` (indexed by gene, column ``I``).
+    units, conditions
+        Unit (patient) and condition of each sample; a sample without a unit is a unit of its own,
+        one without a condition is not tested.
+    seed
+        Seed of the permutations.
+    permutations, exact_limit
+        Random labelings of the units, where there are more than `exact_limit` in all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a gene of any sample, in the order of their first appearance: ``gene``,
+        ``samples``, ``units`` (those with a value), ``I_mean``, for each condition
+        ``I_mean_<condition>`` and ``units_<condition>``, ``difference`` (second minus first
+        condition; NaN unless there are two), ``F``, ``p``, ``fdr``, ``permutations``, ``exact``,
+        ``note`` (null, or why there is no test), and ``I_<sample>`` for each sample.
+    """
+    names = list(tables)
+    genes, values = _matrix(tables)
+    unit = [str(units.get(name) or name) for name in names]
+    condition = [conditions.get(name) or None for name in names]
+    levels = list(dict.fromkeys(c for c in condition if c is not None))
+    finite = np.isfinite(values)
+    table = pd.DataFrame({"gene": genes, "samples": finite.sum(axis=0)})
+    table["units"] = [len({unit[s] for s in np.flatnonzero(column)}) for column in finite.T]
+    table["I_mean"] = _mean(values, finite)
+    tests = [_untested(levels) for _ in genes]
+    patterns, pattern_of = np.unique(finite.T, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        own = np.flatnonzero(pattern_of.ravel() == number)
+        used = [s for s in np.flatnonzero(pattern) if condition[s] is not None]
+        rows = _tests(
+            values[np.ix_(used, own)], [unit[s] for s in used],
+            [str(condition[s]) for s in used], levels, permutations, exact_limit, seed,
+        )  # fmt: skip
+        for gene, row in zip(own, rows, strict=True):
+            tests[gene] = row
+    table = pd.concat([table, pd.DataFrame(tests, columns=list(_untested(levels)))], axis=1)
+    table["fdr"] = benjamini_hochberg(table["p"])
+    samples = pd.DataFrame({f"I_{name}": row for name, row in zip(names, values, strict=True)})
+    return pd.concat([table, samples], axis=1)
+
+
+def _matrix(tables: Mapping[str, pd.DataFrame]) -> tuple[list[str], Floats]:
+    """Genes of all samples, and I (samples, genes) with NaN where there is none."""
+    columns = []
+    for table in tables.values():
+        index = table.get("gene", table.index)
+        column = table["moran_I"] if "moran_I" in table else table["I"]
+        columns.append(dict(zip(index.astype(str), column.astype(float), strict=True)))
+    genes = list(dict.fromkeys(gene for column in columns for gene in column))
+    values = [[column.get(gene, np.nan) for gene in genes] for column in columns]
+    return genes, np.array(values, dtype=np.float64).reshape(len(columns), len(genes))
+
+
+def _mean(values: Floats, finite: npt.NDArray[np.bool_]) -> Floats:
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+
+
+def _untested(levels: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for level in levels:
+        row |= {f"I_mean_{level}": np.nan, f"units_{level}": 0}
+    return row | {
+        "difference": np.nan, "F": np.nan, "p": np.nan, "fdr": np.nan, "permutations": 0,
+        "exact": False, "note": None,
+    }  # fmt: skip
+
+
+def _tests(
+    values: Floats,
+    units: Sequence[str],
+    conditions: Sequence[str],
+    levels: Sequence[str],
+    permutations: int,
+    exact_limit: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Rows of the genes (columns of `values`), which have values in the same samples."""
+    design = make_design(units, conditions)
+    sums = np.zeros((len(design.unit), values.shape[1]))
+    np.add.at(sums, design.members, values)
+    means = sums / np.bincount(design.members, minlength=len(sums))[:, None]
+    row = _untested(levels)
+    for code, level in enumerate(design.conditions):
+        row[f"units_{level}"] = int((design.condition == code).sum())
+    testable = design.testable and len(design.conditions) == len(levels)
+    if not testable:
+        row["note"] = "not tested: wanted at least 2 units with a value in each of 2 conditions"
+    rows = [dict(row) for _ in range(values.shape[1])]
+    for code, level in enumerate(design.conditions):
+        for gene, mean in enumerate(means[design.condition == code].mean(axis=0)):
+            rows[gene][f"I_mean_{level}"] = mean
+    if not testable:
+        return rows
+    labels, exact = design.draw(permutations, exact_limit, seed)
+    f, p = _permuted(means, design, labels, exact)
+    for gene, one in enumerate(rows):
+        one |= {"F": f[gene], "p": p[gene], "permutations": len(labels), "exact": exact}
+        if len(levels) == 2:
+            one["difference"] = one[f"I_mean_{levels[1]}"] - one[f"I_mean_{levels[0]}"]
+    return rows
+
+
+def _permuted(
+    means: Floats, design: Design, labels: npt.NDArray[np.int8], exact: bool
+) -> tuple[Floats, Floats]:
+    """F and p of each gene (column of `means`)."""
+    centred = design.without_blocks(means)
+    inverse, rank = design.inverse()
+    total = (centred**2).sum(axis=0)
+    explained = _explained(centred, inverse, design.condition[None])[0]
+    beyond = np.zeros(means.shape[1], np.int64)
+    for begin in range(0, len(labels), CHUNK):
+        others = _explained(centred, inverse, labels[begin : begin + CHUNK])
+        beyond += (others >= explained - TOLERANCE * total).sum(axis=0)
+    free = len(design.unit) - len(np.unique(design.block)) - rank
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = explained / rank / ((total - explained) / free) if free else explained * np.nan
+    p = beyond / len(labels) if exact else (beyond + 1) / (len(labels) + 1)
+    return f, np.where(total > 0, p, np.nan)
+
+
+def _explained(centred: Floats, inverse: Floats, labels: npt.NDArray[Any]) -> Floats:
+    """Sum of squares between conditions (labelings, genes)."""
+    sums = [(labels == code).astype(np.float64) @ centred for code in range(len(inverse))]
+    total = np.zeros((len(labels), centred.shape[1]))
+    for a, left in enumerate(sums):
+        for b, right in enumerate(sums):
+            total += inverse[a, b] * left * right
+    return total

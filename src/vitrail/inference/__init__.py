@@ -1,0 +1,1 @@
+"""What tests of conditions share: designs over independent units, and multiple testing."""
