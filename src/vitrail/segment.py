@@ -1,0 +1,126 @@
+"""Stage segment: the candidates of one shard's tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vitrail.candidates import Candidates, concatenate, from_labels
+from vitrail.errors import VitrailError
+from vitrail.tile import Tiles, halo_width
+
+if TYPE_CHECKING:
+    from vitrail.io.slide import Slide
+    from vitrail.normalization import Normalization
+    from vitrail.segmentation.contract import Segmenter
+
+KINDS = ("cells", "nuclei")
+MARGIN = 4  # pixels beyond the core in which a candidate is emitted still, for matching
+
+Found = dict[str, Candidates]
+
+
+def segment(
+    slide: Slide,
+    tiles: Tiles,
+    normalization: Normalization,
+    shard: int,
+    settings: Mapping[str, Any],
+) -> Found:
+    """Candidates of one shard, by kind (`cells`, `nuclei`).
+
+    A slide with given labels or outlines takes those (`vitrail.segmentation.given`); any other is
+    segmented with `settings["segmenter"]`.
+
+    Parameters
+    ----------
+    slide
+        The slide.
+    tiles, normalization
+        What stage tile made of it.
+    shard
+        Which shard; one without tiles has no candidates.
+    settings
+        Section `segment` of the configuration.
+    """
+    from vitrail.segmentation.given import GivenCells, given_elements
+
+    elements = given_elements(slide.has)
+    view: Callable[[int], Found]
+    if elements:
+        view = GivenCells(slide, tiles, elements, **settings.get("given", {})).candidates
+    else:
+        view = _from_image(slide, tiles, normalization, settings)
+    return gather([view(int(tile)) for tile in np.flatnonzero(tiles.shard == shard)])
+
+
+def gather(found: list[Found]) -> Found:
+    """All candidates of several tiles, by kind."""
+    return {kind: concatenate([part[kind] for part in found]) for kind in KINDS}
+
+
+def _from_image(
+    slide: Slide, tiles: Tiles, normalization: Normalization, settings: Mapping[str, Any]
+) -> Callable[[int], Found]:
+    from vitrail.segmentation import load
+    from vitrail.segmentation.channels import roles
+    from vitrail.segmentation.contract import Context
+
+    if not slide.has("images/image"):
+        raise VitrailError(
+            "the sample has neither an image nor given cells or nuclei; wanted: one of image, "
+            "labels, nucleus_labels, boundaries, nucleus_boundaries in its row of the sheet"
+        )
+    name = settings["segmenter"]
+    options = settings.get("options" if ":" in name else name)
+    segmenter = load(name, **(options or {}))
+    check_halo(segmenter, tiles, slide.pixel_size)
+    context = Context(
+        slide.pixel_size,
+        roles(slide.channels, settings.get("channels")),
+        normalization.segmenter,
+    )
+
+    def view(tile: int) -> Found:
+        if tiles.tissue[tile] == 0:
+            return gather([])
+        return window_candidates(slide, tiles, tile, normalization, segmenter, context)
+
+    return view
+
+
+def check_halo(segmenter: Segmenter, tiles: Tiles, pixel_size: float) -> None:
+    """Raise where the halo of the tiles is narrower than what a cell depends on."""
+    width = halo_width(tiles)
+    if width is not None and width * pixel_size < segmenter.reach_um() - 1e-6:
+        raise VitrailError(
+            f"tile.halo_um gives a halo of {width * pixel_size:g} um, but a cell found by "
+            f"'{segmenter.name}' depends on {segmenter.reach_um():.1f} um around it; raise "
+            "tile.halo_um to that"
+        )
+
+
+def window_candidates(
+    slide: Slide,
+    tiles: Tiles,
+    tile: int,
+    normalization: Normalization,
+    segmenter: Segmenter,
+    context: Any,
+) -> Found:
+    """Segment the halo box of one tile; keep what touches its core and a margin of some pixels."""
+    y0, x0, y1, x1 = (int(side) for side in tiles.halo[tile])
+    image = normalization.apply(slide.read(y0, x0, y1, x1))
+    found = segmenter.segment_window(image, context)
+    core = [int(side) for side in tiles.core[tile]]
+    keep = (core[0] - MARGIN, core[1] - MARGIN, core[2] + MARGIN, core[3] + MARGIN)
+
+    def candidates(labels: Any, scores: Any) -> Candidates:
+        return from_labels(labels, tile, (y0, x0), keep, slide.shape, scores)
+
+    return {
+        "cells": candidates(found.cells, found.cell_scores),
+        "nuclei": candidates(found.nuclei, found.nucleus_scores),
+    }
