@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,6 +41,7 @@ def write_part(element: str | Path, part: int, table: pa.Table) -> None:
     table
         Rows with the columns ``x`` and ``y`` in micrometres.
     """
+    table = table.replace_schema_metadata({"pandas": json.dumps(_pandas_metadata(table.schema))})
     strings = [field.name for field in table.schema if not pa.types.is_primitive(field.type)]
     path = part_path(element, part)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +54,30 @@ def write_part(element: str | Path, part: int, table: pa.Table) -> None:
         # The bytes of neighbouring numbers resemble each other, their bits as a whole do not.
         use_byte_stream_split=[f.name for f in table.schema if pa.types.is_floating(f.type)],
     )
+
+
+def _pandas_metadata(schema: pa.Schema) -> dict[str, Any]:
+    """What dask needs to know of dictionaries: that each part may have categories of its own.
+
+    Without it dask takes them to be known and none, and fails when it writes them again.
+    """
+    columns = [
+        {
+            "name": field.name,
+            "field_name": field.name,
+            "pandas_type": "categorical",
+            "numpy_type": "int32",
+            "metadata": {"num_categories": 0, "ordered": False},
+        }
+        for field in schema
+        if pa.types.is_dictionary(field.type)
+    ]
+    return {
+        "index_columns": [],
+        "column_indexes": [],
+        "columns": columns,
+        "pandas_version": "2.2.0",
+    }
 
 
 def begin_points(

@@ -23,6 +23,8 @@ Array = npt.NDArray[Any]
 
 # Micrographs shrink by bit planes: 1.7-fold where zstd alone gets 1.3-fold, at the same speed.
 COMPRESSOR = BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
+# Values of a block that is halved at once.
+CACHE_VALUES = 1 << 16
 
 
 class RasterElement:
@@ -152,12 +154,25 @@ def halve(image: Array) -> Array:
     image
         uint8, uint16 or float32 of shape (..., 2 m, 2 n).
     """
-    wide = np.float32 if image.dtype.kind == "f" else np.uint32
-    rows = np.add(image[..., 0::2, :], image[..., 1::2, :], dtype=wide)
+    height, width = image.shape[-2] // 2, image.shape[-1] // 2
+    result = np.empty((*image.shape[:-2], height, width), dtype=image.dtype)
+    # A few rows at a time, so that the wider sums stay in the processor's cache.
+    step = max(1, CACHE_VALUES // max(1, 2 * width))
+    for y in range(0, height, step):
+        _halve_block(image[..., 2 * y : 2 * (y + step), :], result[..., y : y + step, :])
+    return result
+
+
+def _halve_block(block: Array, out: Array) -> None:
+    if block.dtype.kind == "f":
+        rows = block[..., 0::2, :] + block[..., 1::2, :]
+        np.multiply(rows[..., 0::2] + rows[..., 1::2], np.float32(0.25), out=out)
+        return
+    # Four values of 16 bits fit into 18 bits, four of 8 bits into 10.
+    wide = np.uint16 if block.dtype == np.uint8 else np.uint32
+    rows = np.add(block[..., 0::2, :], block[..., 1::2, :], dtype=wide)
     total = rows[..., 0::2] + rows[..., 1::2]
-    if image.dtype.kind == "f":
-        return (total * np.float32(0.25)).astype(image.dtype)
-    return (total >> 2).astype(image.dtype)
+    out[...] = total >> 2
 
 
 def _attributes(

@@ -242,8 +242,8 @@ def _csv_error(
 
 
 def _not_a(path: str, name: str, kind: pa.DataType, holds: str, detail: str) -> VitrailError:
-    value = re.search(r"'(.*?)'|string: (.*?) ", detail)
-    shown = f"holds '{value[1] or value[2]}'" if value else holds
+    value = re.search(r"parse string: '(.*)' as a scalar", detail, re.DOTALL)
+    shown = f"holds '{value[1]}'" if value else holds
     wanted = "numbers" if pa.types.is_floating(kind) or pa.types.is_integer(kind) else "texts"
     return VitrailError(f"{path}: column '{name}' {shown}, wanted {wanted}.")
 

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from vitrail.errors import VitrailError
 
 Array = npt.NDArray[Any]
+# Bytes at the end of a file among which its end marker must be.
+END_BYTES = 1024
 COLOURS = ["red", "green", "blue"]
 # Channels by PNG colour type, transparency left out: it is no light.
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}
@@ -55,7 +57,9 @@ class Picture:
 
         raw = Path(self.path).read_bytes()
         decode = imagecodecs.png_decode if self._is_png else imagecodecs.jpeg8_decode
-        if not self._is_png and raw.rstrip(b"\0")[-2:] != b"\xff\xd9":
+        # Decoders fill up what is missing, so the end is looked for; some cameras append to it.
+        end = b"IEND\xaeB`\x82" if self._is_png else b"\xff\xd9"
+        if end not in raw[-END_BYTES:]:
             raise self._torn("its end marker is missing")
         try:
             pixels = np.asarray(decode(raw))

@@ -180,6 +180,9 @@ class _CodedPlane:
         for index, (data, place, extent) in self._decoded(self._segments(y0, y1)):
             sample, _, top, left, _ = place
             _, rows, columns, inside = extent
+            # The last tile of a row or column reaches beyond the image.
+            rows = min(rows, self.key.imagelength - top)
+            columns = min(columns, self.key.imagewidth - left)
             if top + rows > y1:
                 kept[index] = (data, place, extent)
             if data is None:
