@@ -9,7 +9,8 @@ def main(job):
 
     spec = read_spec(job.input.spec)
     files = SlideFiles(**vars(job.output))
-    made = write_slide(spec, job.wildcards.slide, files, job.provenance)
+    slide = job.wildcards.slide
+    made = write_slide(spec, slide, files, job.provenance, threads=job.threads)
     job.log.info("made %(cells)d cells and %(transcripts)d transcripts", made)
 
 

@@ -31,10 +31,12 @@ def content():
     return demo | {"shape": [700, 1100]}
 
 
-def write(folder, window=1024):
+def write(folder, window=1024, threads=1):
     folder.mkdir()
     files = {key: str(folder / name) for key, name in NAMES.items()}
-    write_slide(parse_spec(content()), "P6", SlideFiles(**files), {"stage": "test"}, window)
+    write_slide(
+        parse_spec(content()), "P6", SlideFiles(**files), {"stage": "test"}, window, threads
+    )
     return {key: Path(path) for key, path in files.items()}
 
 
@@ -118,8 +120,8 @@ def test_the_gene_table_counts_what_was_planted(made):
     assert set(genes["kind"]) == {"null", "spatial", "confounded", "marker", "control"}
 
 
-def test_no_bit_depends_on_the_window(tmp_path):
-    one, other = write(tmp_path / "one", 512), write(tmp_path / "other", 2048)
+def test_no_bit_depends_on_window_and_threads(tmp_path):
+    one, other = write(tmp_path / "one", 512, threads=3), write(tmp_path / "other", 2048)
     for key, path in one.items():
         assert path.read_bytes() == other[key].read_bytes(), key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ def write_slide(
     files: SlideFiles,
     provenance: Mapping[str, Any],
     window: int = 2 * TILE,
+    threads: int = 1,
 ) -> dict[str, int]:
     """Make one slide of a cohort and write its files.
 
@@ -65,6 +67,8 @@ def write_slide(
         Record to store in the tables.
     window
         Edge in pixels of what is rendered at once, a multiple of 512. No bit depends on it.
+    threads
+        Windows rendered at the same time. No bit depends on it.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def write_slide(
     renderer = Renderer(spec, slide, shape_cells(spec, slide, sites))
     pixels = measure(renderer.plan)
     _check_pixels(spec, pixels)
-    _write_pixels(renderer, files, window)
+    _write_pixels(renderer, files, window, threads)
     panel = make_panel(spec)
     sprinkler = Sprinkler(renderer, panel, sites, relative_size(pixels[:, 0].astype(np.float64)))
     planted, rows = _write_transcripts(sprinkler, files, provenance)
@@ -95,29 +99,37 @@ def _check_pixels(spec: Spec, pixels: npt.NDArray[np.int64]) -> None:
         )
 
 
-def _write_pixels(renderer: Renderer, files: SlideFiles, window: int) -> None:
+def _write_pixels(renderer: Renderer, files: SlideFiles, window: int, threads: int) -> None:
     spec, shape = renderer.spec, renderer.spec.shape
     folder = Path(files.image).parent
     with ExitStack() as stack:
         image = stack.enter_context(TileSpool(folder, 2, shape, np.uint16, TILE))
         labels = stack.enter_context(TileSpool(folder, 1, shape, np.int32, TILE))
         nuclei = stack.enter_context(TileSpool(folder, 1, shape, np.int32, TILE))
-        for y0, x0, y1, x1 in _windows(shape, window):
-            seen = renderer.window((y0, x0, y1, x1))
-            for channel in range(2):
-                image.add(channel, y0, x0, seen.image[channel])
-            labels.add(0, y0, x0, seen.labels)
-            nuclei.add(0, y0, x0, seen.nuclei)
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        for boxes in _batched(_boxes(shape, window), threads):
+            for (y0, x0, _, _), seen in zip(boxes, pool.map(renderer.window, boxes), strict=True):
+                for channel in range(2):
+                    image.add(channel, y0, x0, seen.image[channel])
+                labels.add(0, y0, x0, seen.labels)
+                nuclei.add(0, y0, x0, seen.nuclei)
         name = f"{renderer.slide.name} seed {spec.seed}"
         image.write(files.image, ome_metadata(spec.image.channels, spec.pixel_size, name))
         labels.write(files.labels)
         nuclei.write(files.nuclei)
 
 
-def _windows(shape: tuple[int, int], edge: int) -> Iterator[tuple[int, int, int, int]]:
-    for y0 in range(0, shape[0], edge):
-        for x0 in range(0, shape[1], edge):
-            yield y0, x0, min(y0 + edge, shape[0]), min(x0 + edge, shape[1])
+def _boxes(shape: tuple[int, int], edge: int) -> list[tuple[int, int, int, int]]:
+    return [
+        (y0, x0, min(y0 + edge, shape[0]), min(x0 + edge, shape[1]))
+        for y0 in range(0, shape[0], edge)
+        for x0 in range(0, shape[1], edge)
+    ]
+
+
+def _batched(items: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _write_transcripts(

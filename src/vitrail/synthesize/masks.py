@@ -51,13 +51,13 @@ def plan(outline: Outlines, nucleus: Outlines, pixel_size: float, shape: tuple[i
     return Plan(outline, nucleus, *neighbours(outline), pixel_size, *shape)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def scratch_edge(plan):  # type: ignore[no-untyped-def]
     """Edge in pixels of a square that holds any cell."""
     return int(2 * plan.outline.reach.max() / plan.pixel_size) + 4
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def cell_mask(plan, i, mask, deep, edge, stack):  # type: ignore[no-untyped-def]
     """Pixels of cell `i`, cut at the slide's border.
 
@@ -70,7 +70,8 @@ def cell_mask(plan, i, mask, deep, edge, stack):  # type: ignore[no-untyped-def]
     mask
         (e, e) uint8, filled with NONE, CYTOPLASM or NUCLEUS in its upper left part.
     deep, edge
-        (e, e) float64 scratch; `edge` then holds the way to the cell's edge, about, in um.
+        (e, e) float64 scratch; `edge` then holds the way to the cell's edge, about, in um, up to
+        `SOFT_EDGE`.
     stack
         (e * e,) int64 scratch.
 
@@ -109,22 +110,25 @@ def cell_mask(plan, i, mask, deep, edge, stack):  # type: ignore[no-untyped-def]
     return y0, x0, h, w
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _deepest_rival(plan, i, x, y, own):  # type: ignore[no-untyped-def]
-    """How deep the point lies in the neighbour that holds it best; ties go to the lower label."""
-    rival, outline = -1e9, plan.outline
+    """How deep the point lies in the neighbour that holds it best; ties go to the lower label.
+
+    Neighbours that come too little near to soften the cell's edge there go unseen.
+    """
+    rival, outline = max(-own, own - 2 * SOFT_EDGE), plan.outline
     for k in range(plan.indptr[i], plan.indptr[i + 1]):
         j = plan.indices[k]
         dx, dy = x - outline.x[j], y - outline.y[j]
-        if dx * dx + dy * dy < outline.reach[j] * outline.reach[j]:
+        near = outline.reach[j] - rival
+        if near > 0.0 and dx * dx + dy * dy < near * near:
             other = depth(outline, j, x, y)
-            if other == own and j > i:
-                continue
-            rival = max(rival, other)
+            if other > rival and (other != own or j < i):
+                rival = other
     return rival
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _keep_connected(mask, deep, h, w, kind, otherwise, stack):  # type: ignore[no-untyped-def]
     """Keep the 4-connected piece of `kind` around its deepest pixel; the rest is `otherwise`."""
     best, start = -1.0, -1
@@ -154,7 +158,7 @@ def _keep_connected(mask, deep, h, w, kind, otherwise, stack):  # type: ignore[n
                 mask[r, c] = kind
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def measure(plan):  # type: ignore[no-untyped-def]
     """Pixels of each cell and nucleus, and the sums of the cell's pixel indices.
 
@@ -181,7 +185,7 @@ def measure(plan):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def rasterise(plan, cells, box, dapi, body, labels, nuclei, nuclear_light, body_light):  # type: ignore[no-untyped-def]
     """Draw cells into a window of the slide.
 
@@ -226,8 +230,8 @@ class BlockIndex:
     """Finds the cells near a window, without looking at all cells of the slide."""
 
     def __init__(self, outline: Outlines, edge: float) -> None:
-        self._edge = edge
-        self._reach = float(outline.reach.max()) if outline.x.size else 0.0
+        self._outline, self._edge = outline, edge
+        self._reach = float(outline.reach.max(initial=0.0))
         row = (outline.y // edge).astype(np.int64)
         column = (outline.x // edge).astype(np.int64)
         self._columns = int(column.max(initial=0)) + 1
@@ -242,14 +246,10 @@ class BlockIndex:
         last = min(int((x1 + self._reach) // self._edge), self._columns - 1)
         top = max(int((y0 - self._reach) // self._edge), 0)
         bottom = min(int((y1 + self._reach) // self._edge), self._rows - 1)
-        if first > last:
-            return np.empty(0, dtype=np.int64)
-        pieces = [
-            self._order[
-                self._start[row * self._columns + first] : self._start[
-                    row * self._columns + last + 1
-                ]
-            ]
-            for row in range(top, bottom + 1)
-        ]
-        return np.sort(np.concatenate(pieces)) if pieces else np.empty(0, dtype=np.int64)
+        pieces = [np.empty(0, dtype=np.int64)]
+        for start in np.arange(top, bottom + 1) * self._columns if first <= last else ():
+            pieces.append(self._order[self._start[start + first] : self._start[start + last + 1]])
+        found = np.sort(np.concatenate(pieces))
+        x, y, reach = (getattr(self._outline, name)[found] for name in ("x", "y", "reach"))
+        touch = (x + reach > x0) & (x - reach < x1) & (y + reach > y0) & (y - reach < y1)
+        return found[touch]

@@ -49,7 +49,7 @@ class Outlines(NamedTuple):
         return cls(x, y, a, b, np.cos(angle), np.sin(angle), wobble[0], wobble[1], reach)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def depth(outlines, i, x, y):  # type: ignore[no-untyped-def]
     """Way from a point out of outline `i`, straight from its centre; negative outside (um)."""
     dx, dy = x - outlines.x[i], y - outlines.y[i]
@@ -84,7 +84,7 @@ def neighbours(outlines: Outlines) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     return indptr, indices
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _meet(outlines, order, start, row, column, width, indptr, indices):  # type: ignore[no-untyped-def]
     """Count each cell's neighbours into indptr[1:], or list them where `indices` has room."""
     for i in range(outlines.x.size):

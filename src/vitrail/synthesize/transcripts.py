@@ -147,7 +147,7 @@ def _joined(first: Transcripts, second: Transcripts) -> Transcripts:
     return Transcripts(*(np.concatenate(pair) for pair in pairs))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _pick_pixels(plan, first, cell, nuclear, luck, pixel, inside):  # type: ignore[no-untyped-def]
     """Pixel (row, column) of each transcript, uniform in its compartment of its cell.
 
