@@ -44,6 +44,7 @@ def write_slide(
     image=None,
     channels=(),
     transcripts=None,
+    chunks=(16, 16),
 ):
     """Write slide.zarr and slide.json; `transcripts` are columns with gene as strings."""
     info = {
@@ -58,7 +59,7 @@ def write_slide(
     if image is not None:
         info["elements"].append("images/image")
         path = folder / "slide.zarr/images/image/s0"
-        zarr.create_array(str(path), data=image, chunks=(1, 16, 16))
+        zarr.create_array(str(path), data=image, chunks=(1, *chunks))
     if transcripts is not None:
         info["elements"].append("points/transcripts")
         gene = pa.array(transcripts["gene"], pa.string()).dictionary_encode()
@@ -72,12 +73,14 @@ def write_slide(
     return {"slide": folder / "slide.zarr", "info": folder / "slide.json"}
 
 
-def write_segmentation(folder, cells, nuclei=None, owner=(), *, pixel_size=0.5, origin=(0.0, 0.0)):
+def write_segmentation(
+    folder, cells, nuclei=None, owner=(), *, pixel_size=0.5, origin=(0.0, 0.0), chunks=(8, 8)
+):
     """Write labels.zarr and the tables of cells and nuclei, without outlines."""
     group = zarr.open_group(str(folder / "labels.zarr"), mode="w")
     nuclei = np.zeros_like(cells) if nuclei is None else nuclei
     for name, labels in (("cells", cells), ("nuclei", nuclei)):
-        group.create_array(name, data=labels.astype(np.int32), chunks=(8, 8))
+        group.create_array(name, data=labels.astype(np.int32), chunks=chunks)
     n = int(cells.max(initial=0))
     places = [np.argwhere(cells == label).mean(axis=0)[::-1] for label in range(1, n + 1)]
     centroid = (np.array(places).reshape(-1, 2) + 0.5) * pixel_size + origin

@@ -9,7 +9,7 @@ written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,53 @@ class Categorical:
     def values(self) -> Array:
         """The column as an object array of strings, None where missing."""
         return np.array([*self.categories, None], dtype=object)[self.codes]
+
+
+@dataclass
+class CellMatrix:
+    """What a h5ad file holds; the arguments of `write_h5ad`.
+
+    Attributes
+    ----------
+    X
+        Matrix of shape (n, m), sparse or dense.
+    obs, var
+        Columns by name, in order.
+    obs_names, var_names
+        Names of rows and columns.
+    obsm, layers, uns
+        As in anndata.
+    """
+
+    X: Any
+    obs: dict[str, Any]
+    obs_names: Sequence[str]
+    var_names: Sequence[str]
+    var: dict[str, Any] = field(default_factory=dict)
+    obsm: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, Any] = field(default_factory=dict)
+    uns: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return len(self.obs_names), len(self.var_names)
+
+
+def read_h5ad(path: str | Path) -> CellMatrix:
+    """Read all that vitrail's stages keep in a h5ad file (no obsp, varm, varp, raw)."""
+    with h5py.File(path, "r") as file:
+        return CellMatrix(
+            X=read_element(file["X"]) if "X" in file else None,
+            obs=read_columns(file["obs"]),
+            obs_names=read_names(file["obs"]).tolist(),
+            var_names=read_names(file["var"]).tolist(),
+            var=read_columns(file["var"]),
+            **{
+                name: read_element(file[name]) if name in file else {}
+                for name in ("obsm", "layers", "uns")
+            },
+        )
 
 
 def write_h5ad(
@@ -233,6 +280,11 @@ def read_element(item: h5py.Group | h5py.Dataset) -> Any:
     raise VitrailError(
         f"{item.file.filename}: {item.name} is encoded as {kind!r}, which vitrail does not read."
     )
+
+
+def read_columns(frame: h5py.Group) -> dict[str, Any]:
+    """Columns of a data frame group (`obs` or `var`), in their order."""
+    return {str(name): read_element(frame[name]) for name in frame.attrs["column-order"]}
 
 
 def read_names(frame: h5py.Group) -> Array:

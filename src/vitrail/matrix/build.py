@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,23 +10,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from vitrail.io.cell_table import CellTable
-from vitrail.io.h5ad import Categorical
+from vitrail.io.h5ad import Categorical, CellMatrix
 from vitrail.matrix.counts import Counts
 from vitrail.matrix.intensities import Intensities
 from vitrail.matrix.morphology import Morphology
-
-
-@dataclass
-class Matrix:
-    """What counts.h5ad holds, as `vitrail.io.h5ad.write_h5ad` takes it."""
-
-    X: Any
-    obs: dict[str, Any]
-    obs_names: list[str]
-    var_names: list[str]
-    obsm: dict[str, Any] = field(default_factory=dict)
-    layers: dict[str, Any] = field(default_factory=dict)
-    uns: dict[str, Any] = field(default_factory=dict)
 
 
 def cell_columns(
@@ -81,7 +67,7 @@ def build(
     counts: Counts | None = None,
     genes: Sequence[str] = (),
     controls: Sequence[str] = (),
-) -> Matrix:
+) -> CellMatrix:
     """Put a sample's matrix together.
 
     Parameters
@@ -101,7 +87,7 @@ def build(
     obs = dict(columns)
     if intensities is not None:
         obs |= intensity_columns(channels, intensities)
-    matrix = Matrix(
+    matrix = CellMatrix(
         X=None,
         obs=obs,
         obs_names=[f"{sample}_{cell}" for cell in range(1, len(table) + 1)],

@@ -1,0 +1,1 @@
+"""Stage annotate: quality flags, normalisation, clusters and types of cells."""
