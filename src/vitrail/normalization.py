@@ -193,7 +193,9 @@ def _otsu(counts: npt.NDArray[np.int64]) -> float:
         between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
     if not np.isfinite(between).any():
         return float(len(counts))
-    return float(np.nanargmax(np.where(np.isfinite(between), between, -1.0)))
+    best = np.flatnonzero(between == np.nanmax(np.where(np.isfinite(between), between, -1.0)))
+    # Empty bins between the classes are equally good: the middle of them is meant.
+    return float(best[0] + best[-1]) / 2
 
 
 @njit(cache=True)
