@@ -40,7 +40,7 @@ class Genes(NamedTuple):
 
 
 def neighbour_pairs(weights: sp.csr_matrix) -> Pairs:
-    """Pairs of a weight matrix (n, n) without loops; directed or weighted, with islands or without."""
+    """Pairs of a weight matrix (n, n) without loops; it may be directed and have islands."""
     both = (weights + weights.T).tocsr()
     upper = sp.triu(both, k=1, format="csr")
     sums = np.asarray(both.sum(axis=1), dtype=np.float64).ravel()

@@ -111,7 +111,7 @@ def gene_moments(matrix: sp.csc_matrix) -> GeneMoments:
     gene = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
 
     def total(terms: Floats) -> Floats:
-        return np.bincount(gene, weights=terms, minlength=matrix.shape[1])
+        return np.bincount(gene, weights=terms, minlength=matrix.shape[1]).astype(np.float64)
 
     stored = np.diff(matrix.indptr).astype(np.int64)
     absent = matrix.shape[0] - stored

@@ -22,10 +22,11 @@ def statistics(
     product, linear, square = sums.T
     # What is still to subtract from the columns: nothing from those that were centred.
     mean = moments.mean - genes.shift
+    s0 = w.s0 or np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
-        cross = product - mean * linear + mean**2 * w.s0
-        moran = w.n / w.s0 * cross / moments.squares
-        geary = (w.n - 1) / (2.0 * w.s0) * (square - 2.0 * product) / moments.squares
+        cross = product - mean * linear + mean**2 * s0
+        moran = w.n / s0 * cross / moments.squares
+        geary = (w.n - 1) / (2.0 * s0) * (square - 2.0 * product) / moments.squares
     return moran, geary
 
 

@@ -178,9 +178,7 @@ def _check(samples: Sequence[Sample]) -> None:
 def _divergence_table(samples: Sequence[Sample], graphs: Sequence[GraphDistances]) -> pd.DataFrame:
     a, b = sample_pairs(len(samples))
     pairs = {
-        f"{column}_{side}": pd.Categorical.from_codes(
-            *_coded([getattr(sample, attribute) for sample in samples], index)
-        )
+        f"{column}_{side}": _coded([getattr(sample, attribute) for sample in samples], index)
         for column, attribute in (("sample", "name"), ("condition", "condition"), ("unit", "unit"))
         for side, index in (("a", a), ("b", b))
     }
@@ -217,10 +215,10 @@ def _divergence_table_columns() -> pd.DataFrame:
     return pd.DataFrame({**columns, "note": pd.Series(dtype="object")})
 
 
-def _coded(values: list[str | None], index: npt.NDArray[np.int64]) -> tuple[Any, list[str]]:
+def _coded(values: list[str | None], index: npt.NDArray[np.int64]) -> pd.Categorical:
     names = list(dict.fromkeys(value for value in values if value is not None))
     codes = np.array([-1 if value is None else names.index(value) for value in values], np.int64)
-    return codes[index], names
+    return pd.Categorical.from_codes(codes[index], categories=pd.Index(names, dtype="object"))
 
 
 def _notes(

@@ -65,11 +65,8 @@ def tissue_distances(
     n = len(portraits)
     a, b = sample_pairs(n)
     cells = np.array([p.meta["cells"] for p in portraits], np.int64)
-    whole = stack(
-        [p.whole for p in portraits],
-        [_only(len(p.types) + 1, 0, s) for s, p in enumerate(portraits)],
-        n,
-    )
+    tissue_alone = [_only(len(p.types) + 1, 0, s) for s, p in enumerate(portraits)]
+    whole = stack([p.whole for p in portraits], tissue_alone, n)
     raw = pair_divergences(whole, a, b, threads)
     windows = int(portraits[0].meta["windows"]) if n else 0
     size = int(portraits[0].meta["window_cells"]) if n else 0
@@ -165,7 +162,7 @@ def _profiles(
     values = np.zeros((len(portraits), depth, n_types, n_types))
     for s, p in enumerate(portraits):
         if len(codes[s]):
-            values[np.ix_([s], range(depth), codes[s], codes[s])] = profile(
+            values[np.ix_(np.array([s]), np.arange(depth), codes[s], codes[s])] = profile(
                 p.pairs, p.cells, prior
             )[None]
     return values
@@ -179,7 +176,7 @@ def _together(
     first, second = np.triu_indices(n_types)
     features = values[:, :, first, second].reshape(n, -1)
     mask = np.repeat((known[:, first] & known[:, second])[:, None], values.shape[1], axis=1)
-    squared = _masked_distances(features, mask.reshape(n, -1), known.any(axis=1))
+    squared = _masked_distances(features, mask.reshape(n, -1), np.asarray(known.any(axis=1)))
     left_out = np.flatnonzero(~known.any(axis=1)).tolist()
     nothing = np.full(a.size, np.nan)
     return GraphDistances(
@@ -245,7 +242,7 @@ def _subgraphs(
     known: npt.NDArray[np.bool_],
     threads: int | None,
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Raw and size-controlled divergence of one type's subgraphs, with the mean and sd of its null."""
+    """Raw and size-controlled divergence of one type's subgraphs; mean and sd of its null."""
     whole, typed, shuffled = stacks
     shuffles = int(portraits[0].meta["shuffles"])
     raw, controlled, mean, sd = (np.full(a.size, np.nan) for _ in range(4))

@@ -107,7 +107,7 @@ def permanova(
 
 
 def p_value(observed: float, others: Floats, exact: bool, scale: float = 0.0) -> float:
-    """Share of labelings at least as extreme: b / m of all, (b + 1) / (m + 1) of a random sample."""
+    """Share of labelings at least as extreme: b / m of all, (b + 1) / (m + 1) of random ones."""
     if not np.isfinite(observed):
         return np.nan
     bound = observed - TOLERANCE * max(abs(observed), abs(scale))

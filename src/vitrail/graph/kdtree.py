@@ -22,7 +22,7 @@ class Tree(NamedTuple):
     """Balanced tree in heap order: the children of node i are 2 i + 1 and 2 i + 2."""
 
     points: npt.NDArray[np.float64]  # (n, d), in the order of the leaves
-    index: npt.NDArray[np.int64]  # (n,) rows of the caller's array, in the order of the leaves
+    row: npt.NDArray[np.int64]  # (n,) rows of the caller's array, in the order of the leaves
     start: npt.NDArray[np.int64]  # (nodes + 1,) first point of a node; a node ends at `end`
     end: npt.NDArray[np.int64]
     low: npt.NDArray[np.float64]  # (nodes, d) tight boxes

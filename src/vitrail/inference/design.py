@@ -77,9 +77,8 @@ class Design:
         """
         onehot = self.without_blocks(np.eye(len(self.conditions))[self.condition])
         cross = onehot.T @ onehot
-        return np.linalg.pinv(cross, hermitian=True), int(
-            np.linalg.matrix_rank(cross, hermitian=True)
-        )
+        inverse = np.asarray(np.linalg.pinv(cross, hermitian=True), dtype=np.float64)
+        return inverse, int(np.linalg.matrix_rank(cross, hermitian=True))
 
     def draw(
         self, permutations: int, exact_limit: int, seed: int

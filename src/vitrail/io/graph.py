@@ -45,4 +45,4 @@ def read_graph(path: str | Path) -> Graph:
             meta = json.loads(str(file["meta"]))
     except (OSError, KeyError, ValueError) as error:
         raise VitrailError(f"{path}: found no graph in it ({error}), wanted graph.npz.") from None
-    return Graph(*matrices, meta)
+    return Graph(matrices[0], matrices[1], meta)

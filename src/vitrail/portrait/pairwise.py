@@ -48,7 +48,8 @@ def stack(entries: Sequence[Entries], rows: Sequence[npt.ArrayLike], total: int)
     entries
         Portraits of each sample.
     rows
-        For each sample the row that each of its groups gets; -1 leaves a group out.
+        For each sample the row that each of its groups gets; -1 leaves a group out, groups that
+        share a row are added.
     total
         Number of rows.
     """
@@ -62,10 +63,14 @@ def stack(entries: Sequence[Entries], rows: Sequence[npt.ArrayLike], total: int)
     row, key, number = row[keep], key[keep], number[keep]
     known, column = np.unique(key, return_inverse=True)
     order = np.lexsort((column, row))
+    row, column = row[order], column[order]
+    mass = ((key % SHIFT).astype(np.float64) * number)[order]
+    # Groups that share a row are one portrait: their equal terms are added (whole numbers, exact).
+    first = np.flatnonzero(np.diff(row, prepend=-1) | np.diff(column, prepend=-1))
+    mass = np.add.reduceat(mass, first) if first.size else mass
     indptr = np.zeros(total + 1, np.int64)
-    np.cumsum(np.bincount(row, minlength=total), out=indptr[1:])
-    mass = (key % SHIFT) * number.astype(np.float64)
-    return Masses(indptr, column[order].astype(np.int32), mass[order], len(known))
+    np.cumsum(np.bincount(row[first], minlength=total), out=indptr[1:])
+    return Masses(indptr, column[first].astype(np.int32), mass, len(known))
 
 
 def pair_divergences(

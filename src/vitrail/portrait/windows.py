@@ -53,7 +53,7 @@ def _nearest_to(
     if k:
         tree = grow(xy)
         place = np.empty(len(xy), np.int64)
-        place[tree.index] = np.arange(len(xy))
+        place[tree.row] = np.arange(len(xy))
         for position in place[centres]:
             nearest(*tree, position, position + 1, out)
     return out[centres]

@@ -1,0 +1,50 @@
+"""Stage portrait as its script runs it."""
+
+import numpy as np
+import pytest
+from statistics_files import GRAPH, PORTRAIT, run_stage, write_annotated
+
+from vitrail.graph import knn
+from vitrail.io.portraits import read_portraits
+from vitrail.portrait import portrait
+
+RNG = np.random.default_rng(3)
+XY = RNG.random((200, 2)) * 100
+TYPES = RNG.choice(np.array(["a", "b", None], dtype=object), 200)
+PASS = RNG.random(200) > 0.1
+
+
+def run(folder, xy, types, qc_pass=None, threads=1, name="portraits.npz", kind="knn"):
+    write_annotated(folder / "annotated.h5ad", xy, types, qc_pass=qc_pass)
+    inputs = {"cells": folder / "annotated.h5ad", "graph": folder / "graph.npz"}
+    outputs = {"graph": inputs["graph"]}
+    run_stage("graph", {"cells": inputs["cells"]}, outputs, {**GRAPH, "kind": kind})
+    run_stage("portrait", inputs, {"portraits": folder / name}, PORTRAIT, threads)
+    return folder / name
+
+
+def test_portraits_of_the_passing_cells(tmp_path):
+    found = read_portraits(run(tmp_path, XY, TYPES, PASS))
+    assert found.types == ("a", "b")
+    assert found.cells.tolist() == [(TYPES[PASS] == t).sum() for t in "ab"]
+    assert (found.whole.portrait(0) != portrait(knn(XY[PASS], 6))).nnz == 0
+    assert found.meta["graph"] == {"k": 6, "kind": "knn", "symmetric": True}
+    assert found.meta["cells"] == PASS.sum()
+
+
+def test_same_bytes_with_two_threads(tmp_path):
+    one = run(tmp_path, XY, TYPES).read_bytes()
+    assert one == run(tmp_path, XY, TYPES, threads=2, name="b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("kind", ["knn", "radius", "delaunay"])
+def test_hardly_any_cells(tmp_path, n, kind):
+    found = read_portraits(run(tmp_path, XY[:n], TYPES[:n], kind=kind))
+    assert found.meta["cells"] == n
+    assert found.windows.key.size == 0
+
+
+def test_without_types(tmp_path):
+    assert read_portraits(run(tmp_path, XY, None)).types == ()
+    assert read_portraits(run(tmp_path, XY, [None] * 200, name="b.npz")).types == ()
