@@ -195,7 +195,7 @@ def test_bounding_box_cuts_every_element_alike(sample, sdata):
     )
     pixels = slice(40, 140)
     assert (part.labels["cell_labels"].to_numpy() == sample.labels[pixels, pixels]).all()
-    cut = part.images["image"]["scale0"]["image"].values
+    cut = part.images["image"]["scale0"]["image"].to_numpy()
     assert (cut == sample.image[:, pixels, pixels]).all()
     t = sample.transcripts
     inside = (t["x"] >= low[0]) & (t["x"] <= high[0]) & (t["y"] >= low[1]) & (t["y"] <= high[1])
