@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vitrail.errors import VitrailError
 from vitrail.readers.delimited import check_columns
 from vitrail.readers.format import TableFormat
-from vitrail.readers.tables import CellTable, Strings, as_text, no_row
+from vitrail.readers.tables import CellTable, Strings, as_text, check_conditions, no_row
 
 
 def read_h5ad(path: str, form: TableFormat, conditions: Mapping[str, str]) -> CellTable:
@@ -49,7 +49,7 @@ def read_h5ad(path: str, form: TableFormat, conditions: Mapping[str, str]) -> Ce
     if positions:
         columns["x"] = columns["y"] = None
     check_columns(path, found, columns, "table")
-    check_columns(path, found, {name: name for name in conditions}, "table")
+    check_conditions(path, found, conditions)
     rows = _rows(path, data.obs, conditions)
     xy = (
         np.asarray(data.obsm[form.obsm])[:, :2]

@@ -15,7 +15,7 @@ from vitrail.readers.delimited import (
     check_columns,
     column_names,
     is_parquet,
-    parquet_schema,
+    open_parquet,
     read_batches,
 )
 from vitrail.readers.format import BoundaryFormat
@@ -133,7 +133,7 @@ class BoundarySource:
         named = self.form.columns["geometry"]
         if named is not None or not is_parquet(self.path):
             return named
-        geo = (parquet_schema(self.path).metadata or {}).get(b"geo")
+        geo = (open_parquet(self.path).schema_arrow.metadata or {}).get(b"geo")
         return None if geo is None else str(json.loads(geo)["primary_column"])
 
     def _chosen_plane(self, z: int | str | None) -> int | str | None:

@@ -32,7 +32,7 @@ def column_names(path: str, delimiter: str | None = None) -> list[str]:
     """Names of a table's columns."""
     files = _files(path)
     if is_parquet(files[0]):
-        return list(_open_parquet(files[0]).schema_arrow.names)
+        return list(open_parquet(files[0]).schema_arrow.names)
     return _csv_header(files[0], delimiter)
 
 
@@ -52,11 +52,13 @@ def check_columns(path: str, found: list[str], wanted: Mapping[str, str | None],
     """
     for role, column in wanted.items():
         if column is not None and column not in found:
-            shown = ", ".join(found[:30]) + (", ..." if len(found) > 30 else "")
-            raise VitrailError(
-                f"{path}: has no column '{column}' (found {shown}), wanted the {role} of "
-                f"{part}.columns."
-            )
+            raise no_column(path, column, found, f"the {role} of {part}.columns")
+
+
+def no_column(path: str, column: str, found: list[str], purpose: str) -> VitrailError:
+    """The error of a column that is not there, with those that are."""
+    shown = ", ".join(found[:30]) + (", ..." if len(found) > 30 else "")
+    return VitrailError(f"{path}: has no column '{column}' (found {shown}), wanted {purpose}.")
 
 
 def read_batches(
@@ -85,11 +87,6 @@ def read_batches(
             yield from _csv_batches(file, columns, delimiter)
 
 
-def parquet_schema(path: str) -> pa.Schema:
-    """Schema of a parquet file."""
-    return _open_parquet(path).schema_arrow
-
-
 def _files(path: str) -> list[str]:
     place = Path(path)
     if place.is_dir():
@@ -109,7 +106,16 @@ def _natural(path: Path) -> list[Any]:
     return [int(part) if part.isdigit() else part for part in parts]
 
 
-def _open_parquet(path: str, dictionaries: list[str] | None = None) -> pq.ParquetFile:
+def open_parquet(path: str, dictionaries: list[str] | None = None) -> pq.ParquetFile:
+    """Open a parquet file; a batch of it is read at a time.
+
+    Parameters
+    ----------
+    path
+        The file.
+    dictionaries
+        Columns of strings that are read as codes and a dictionary.
+    """
     try:
         return pq.ParquetFile(
             path, buffer_size=1 << 20, pre_buffer=False, read_dictionary=dictionaries
@@ -119,7 +125,7 @@ def _open_parquet(path: str, dictionaries: list[str] | None = None) -> pq.Parque
 
 
 def _parquet_batches(path: str, columns: Mapping[str, pa.DataType]) -> Iterator[pa.Table]:
-    file = _open_parquet(path, [n for n, t in columns.items() if pa.types.is_dictionary(t)])
+    file = open_parquet(path, [n for n, t in columns.items() if pa.types.is_dictionary(t)])
     try:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
             yield pa.table(

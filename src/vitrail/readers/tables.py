@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from vitrail.errors import VitrailError
 from vitrail.readers.delimited import (
@@ -17,12 +19,15 @@ from vitrail.readers.delimited import (
     check_columns,
     column_names,
     is_parquet,
+    no_column,
+    open_parquet,
     read_batches,
 )
 from vitrail.readers.format import TableFormat
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
 Strings = list[str | None]
+Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -108,73 +113,68 @@ def no_row(
     return VitrailError(f"{path}: no row has {asked} (found {shown}).")
 
 
+def check_conditions(path: str, found: list[str], conditions: Mapping[str, str]) -> None:
+    """Check that the columns of conditions are there."""
+    for column in conditions:
+        if column not in found:
+            raise no_column(path, column, found, "for table_filter")
+
+
 def as_text(value: Any) -> str | None:
     """A value as a condition or a category names it: whole numbers without their '.0'."""
     if value is None or value != value:
         return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value))
 
 
 def _read_columns(path: str, form: TableFormat, conditions: Mapping[str, str]) -> CellTable:
     found = column_names(path, form.delimiter)
     check_columns(path, found, form.columns, "table")
-    check_columns(path, found, {name: name for name in conditions}, "table")
+    check_conditions(path, found, conditions)
     types = {"x": pa.float64(), "y": pa.float64(), "area": pa.float64()}
     wanted = {
         column: types.get(role, pa.string()) for role, column in form.columns.items() if column
     }
-    read = _rows_of_parquet if is_parquet(path) else _rows_of_csv
-    table = read(path, wanted, conditions, form.delimiter)
-    names = form.columns
+    if is_parquet(path):
+        columns = _rows_of_parquet(path, wanted, conditions)
+    else:
+        columns = _rows_of_csv(path, wanted, conditions, form.delimiter)
+    roles = {role: columns[column] for role, column in form.columns.items() if column}
     return CellTable(
-        xy=np.stack([_floats(table, names[axis]) for axis in ("x", "y")], axis=1),
-        cell_type=_texts(table, names["cell_type"]),
-        source=[text or "" for text in _texts(table, names["cell"]) or ()] or None,
-        area=_floats(table, names["area"]) if names["area"] else None,
+        xy=np.stack([roles["x"], roles["y"]], axis=1),
+        cell_type=_texts(roles.get("cell_type")),
+        source=[str(name) for name in roles["cell"]] if "cell" in roles else None,
+        area=roles.get("area"),
         counts=None,
         genes=[],
     )
 
 
 def _rows_of_parquet(
-    path: str, wanted: Mapping[str, pa.DataType], conditions: Mapping[str, str], _: str | None
-) -> pa.Table:
-    """Rows that fulfil the conditions; only they, and only these columns, become values."""
-    import pyarrow.dataset as ds
+    path: str, wanted: Mapping[str, pa.DataType], conditions: Mapping[str, str]
+) -> Columns:
+    """Rows that fulfil the conditions.
 
-    data = ds.dataset(path, format="parquet")
-    keep = None
-    for column, value in conditions.items():
-        term = ds.field(column) == _scalar(path, column, value, data.schema.field(column).type)
-        keep = term if keep is None else keep & term
-    table = data.to_table(columns=list(wanted), filter=keep)
-    if conditions and not table.num_rows:
-        raise no_row(path, conditions, {c: _examples(data, c) for c in conditions})
-    return _typed(path, table, wanted)
-
-
-def _typed(path: str, table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
-    return pa.table(
-        {name: cast_column(path, name, table[name], kind) for name, kind in wanted.items()}
-    )
-
-
-def _scalar(path: str, column: str, value: str, kind: pa.DataType) -> pa.Scalar:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    try:
-        return pa.scalar(value).cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise VitrailError(
-            f"{path}: table_filter asks for {column} = '{value}', but the column holds {kind}."
-        ) from None
-
-
-def _examples(data: Any, column: str) -> list[str]:
-    values = data.to_table(columns=[column])[column].unique().to_pylist()
-    return [as_text(value) or "" for value in values]
+    Row groups whose statistics exclude a value are not read, and of the others the columns that
+    are wanted only where a row is.
+    """
+    file = open_parquet(path)
+    values = {column: _typed(path, column, value, file) for column, value in conditions.items()}
+    kept = [_no_rows(wanted)]
+    for group in range(file.num_row_groups):
+        if not _may_hold(file.metadata.row_group(group), values):
+            continue
+        mask = np.ones(file.metadata.row_group(group).num_rows, dtype=bool)
+        for column, value in values.items():
+            mask &= _values(file.read_row_group(group, columns=[column])[column]) == value
+        if mask.any():
+            table = file.read_row_group(group, columns=list(wanted))
+            typed = {n: cast_column(path, n, table[n], kind) for n, kind in wanted.items()}
+            kept.append({name: _values(column)[mask] for name, column in typed.items()})
+    columns = _joined(kept)
+    if conditions and not len(next(iter(columns.values()))):
+        raise no_row(path, conditions, {c: _examples(file, c) for c in conditions})
+    return columns
 
 
 def _rows_of_csv(
@@ -182,31 +182,98 @@ def _rows_of_csv(
     wanted: Mapping[str, pa.DataType],
     conditions: Mapping[str, str],
     delimiter: str | None,
-) -> pa.Table:
-    columns = {**dict.fromkeys(conditions, pa.string()), **wanted}
-    kept = [pa.schema(list(columns.items())).empty_table()]
+) -> Columns:
+    kept = [_no_rows(wanted)]
     seen: dict[str, dict[str, None]] = {column: {} for column in conditions}
-    for batch in read_batches(path, columns, delimiter):
+    types = {**dict.fromkeys(conditions, pa.string()), **wanted}
+    for batch in read_batches(path, types, delimiter):
         mask = np.ones(batch.num_rows, dtype=bool)
         for column, value in conditions.items():
-            values = [as_text(item) or "" for item in batch[column].to_pylist()]
-            seen[column].update(dict.fromkeys(values))
-            mask &= np.array([item == value for item in values], dtype=bool)
-        kept.append(batch.filter(pa.array(mask)))
-    table = pa.concat_tables(kept)
-    if conditions and not table.num_rows:
+            texts = [as_text(item) or "" for item in batch[column].to_pylist()]
+            seen[column].update(dict.fromkeys(texts))
+            mask &= np.array([text == value for text in texts], dtype=bool)
+        kept.append({name: _values(batch[name])[mask] for name in wanted})
+    columns = _joined(kept)
+    if conditions and not len(next(iter(columns.values()))):
         raise no_row(path, conditions, {column: list(values) for column, values in seen.items()})
-    return table
+    return columns
 
 
-def _floats(table: pa.Table, column: str | None) -> npt.NDArray[np.float64]:
-    return np.asarray(table[column].to_numpy(), dtype=np.float64)
+def _values(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """A column as numpy: float64, or objects with None where missing.
+
+    Rows are chosen in numpy and numbers are taken from their buffers, since arrow's own conversion
+    imports pandas, which takes longer than all the rest of a small table.
+    """
+    parts = [_chunk_values(chunk) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=object)
 
 
-def _texts(table: pa.Table, column: str | None) -> Strings | None:
-    if column is None:
-        return None
-    return [text if text else None for text in table[column].to_pylist()]
+def _chunk_values(chunk: pa.Array) -> npt.NDArray[Any]:
+    if pa.types.is_dictionary(chunk.type):
+        names = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
+        return names[np.array(chunk.indices.fill_null(len(names) - 1).to_pylist(), dtype=np.int64)]
+    if pa.types.is_float64(chunk.type) and not chunk.null_count:
+        numbers = np.frombuffer(chunk.buffers()[1], dtype=np.float64)
+        return numbers[chunk.offset : chunk.offset + len(chunk)]
+    values = chunk.to_pylist()
+    if pa.types.is_floating(chunk.type):
+        return np.array(values, dtype=np.float64)
+    return np.array(values, dtype=object)
+
+
+def _no_rows(wanted: Mapping[str, pa.DataType]) -> Columns:
+    return {
+        name: np.zeros(0, float if kind == pa.float64() else object)
+        for name, kind in wanted.items()
+    }
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _may_hold(group: Any, values: Mapping[str, Any]) -> bool:
+    """Whether a row group's statistics allow all values."""
+    for i in range(group.num_columns):
+        column = group.column(i)
+        found = column.statistics
+        if column.path_in_schema not in values or found is None or not found.has_min_max:
+            continue
+        if not found.min <= values[column.path_in_schema] <= found.max:
+            return False
+    return True
+
+
+def _typed(path: str, column: str, value: str, file: pq.ParquetFile) -> Any:
+    """A condition's value as the column holds it."""
+    kind = file.schema_arrow.field(column).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    try:
+        if pa.types.is_floating(kind):
+            return float(value)
+        if pa.types.is_integer(kind):
+            return int(value)
+    except ValueError:
+        raise VitrailError(
+            f"{path}: table_filter asks for {column} = '{value}', but the column holds {kind}."
+        ) from None
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return value
+    raise VitrailError(
+        f"{path}: table_filter asks for {column} = '{value}', but the column holds {kind}, wanted "
+        "texts or numbers."
+    )
+
+
+def _examples(file: pq.ParquetFile, column: str) -> list[str]:
+    values = _values(file.read(columns=[column])[column]).tolist()
+    return list(dict.fromkeys(as_text(value) or "" for value in values))
+
+
+def _texts(values: npt.NDArray[Any] | None) -> Strings | None:
+    return None if values is None else [text if text else None for text in values.tolist()]
 
 
 def _check_positions(path: str, xy: npt.NDArray[np.float64]) -> None:
