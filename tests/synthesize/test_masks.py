@@ -4,7 +4,7 @@ from scipy import ndimage
 from vitrail.synthesize import slides
 from vitrail.synthesize.image import Renderer
 from vitrail.synthesize.masks import measure, plan
-from vitrail.synthesize.outlines import Outlines, neighbours
+from vitrail.synthesize.outlines import Outlines, neighbours, shrinkage
 from vitrail.synthesize.tissue import place_cells, shape_cells
 
 
@@ -67,3 +67,10 @@ def test_labels_are_connected_complete_and_hold_their_nuclei(make_spec):
     for image in (labels, nuclei):
         for i, box in enumerate(ndimage.find_objects(image)):
             assert ndimage.label(image[box] == i + 1)[1] == 1
+
+
+def test_outlines_shrink_where_they_would_cover_a_neighbour():
+    cells = discs([0.0, 6.0, 60.0], [0.0, 0.0, 0.0], [10.0, 4.0, 10.0])
+    factor = shrinkage(cells)
+    # The first may reach 0.35 * 4 um past the second's centre; the second reaches nobody's.
+    np.testing.assert_allclose(factor, [(6 + 0.35 * 4) / 10, 1, 1])

@@ -77,4 +77,4 @@ def test_too_many_cells_for_the_spacing(make_spec):
     with pytest.raises(VitrailError) as error:
         place_cells(spec, slides(spec)[0])
     assert "asks for 675 cells on slide P1 (tissue.density 30000) but only" in str(error.value)
-    assert str(error.value).endswith("fit at tissue.spacing [6.8, 13.0]; lower one of the two")
+    assert str(error.value).endswith("fit at tissue.spacing [6.6, 13.0]; lower one of the two")

@@ -11,6 +11,8 @@ from numba import njit
 
 Float = npt.NDArray[np.float64]
 
+SHARED = 0.35
+
 
 class Outlines(NamedTuple):
     """Outlines of n cells: an ellipse whose radius is modulated by a third harmonic.
@@ -82,6 +84,27 @@ def neighbours(outlines: Outlines) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     indices = np.empty(int(indptr[-1]), dtype=np.int32)
     _meet(outlines, *where, indptr, indices)
     return indptr, indices
+
+
+def shrinkage(outlines: Outlines) -> Float:
+    """Factor by which each outline is to shrink so that it leaves its neighbours their middle.
+
+    No outline may hold a neighbour's centre deeper than `SHARED` times that neighbour's width.
+    """
+    return np.asarray(_shrinkage(outlines, *neighbours(outlines)))
+
+
+@njit(cache=True, nogil=True)
+def _shrinkage(outlines, indptr, indices):  # type: ignore[no-untyped-def]
+    factor = np.ones(outlines.x.size)
+    for i in range(outlines.x.size):
+        for k in range(indptr[i], indptr[i + 1]):
+            j = indices[k]
+            x, y = outlines.x[j], outlines.y[j]
+            distance = math.hypot(x - outlines.x[i], y - outlines.y[i])
+            allowed = distance + SHARED * outlines.b[j]
+            factor[i] = min(factor[i], allowed / (distance + depth(outlines, i, x, y)))
+    return factor
 
 
 @njit(cache=True, nogil=True)

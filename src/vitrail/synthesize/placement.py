@@ -12,6 +12,8 @@ Float = npt.NDArray[np.float64]
 
 DARTS = 1 << 14
 MAX_DARTS_PER_CELL = 400
+# Centres keep this far from the slide's border (um), so that each cell shows some of its nucleus.
+RIM = 2.0
 
 
 def throw_darts(
@@ -54,7 +56,9 @@ def throw_darts(
     found = 0
     for _ in range(count * MAX_DARTS_PER_CELL // DARTS + 1):
         dart_x, dart_y, luck = rng.random((3, DARTS))
-        dart_x, dart_y = dart_x * extent[0], dart_y * extent[1]
+        dart_x, dart_y = (
+            RIM + d * (e - 2 * RIM) for d, e in zip((dart_x, dart_y), extent, strict=True)
+        )
         close = closeness(dart_x, dart_y)
         lucky = luck < chance(close)
         reach = spacing[1] + (spacing[0] - spacing[1]) * close

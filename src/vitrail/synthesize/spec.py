@@ -79,7 +79,7 @@ class Tissue:
     """
 
     density: float = 4600.0
-    spacing: tuple[float, float] = (6.8, 13.0)
+    spacing: tuple[float, float] = (6.6, 13.0)
     sparse: float = 0.12
     empty: float = 0.06
     nest_size: float = 150.0
@@ -125,11 +125,11 @@ class Image:
     channels: tuple[str, str] = ("DAPI", "polyT")
     nucleus: float = 3000.0
     body: float = 1500.0
-    level_spread: tuple[float, float] = (0.33, 0.3)
+    level_spread: tuple[float, float] = (0.45, 0.35)
     offset: float = 200.0
     haze: tuple[float, float] = (3600.0, 600.0)
     blur: float = 0.7
-    defocus: float = 1.2
+    defocus: float = 1.3
     out_of_focus: float = 0.15
     shading: float = 0.25
     texture: tuple[float, float] = (0.5, 0.5)

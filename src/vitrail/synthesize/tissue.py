@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vitrail.errors import VitrailError
 from vitrail.synthesize.cohort import Slide
 from vitrail.synthesize.fields import Field, random_field
-from vitrail.synthesize.outlines import Outlines
+from vitrail.synthesize.outlines import Outlines, shrinkage
 from vitrail.synthesize.placement import throw_darts
 from vitrail.synthesize.spec import Spec, Tissue
 from vitrail.synthesize.streams import Purpose, stream
@@ -93,6 +93,8 @@ def shape_cells(spec: Spec, slide: Slide, sites: Sites) -> Cells:
     aspect = np.maximum(of_type("aspect") * np.exp(0.12 * rng.standard_normal(n)), 1.0)
     angle = rng.uniform(0, np.pi, n)
     wobble = 0.07 * rng.standard_normal((2, n)).clip(-2, 2)
+    free = Outlines.of(sites.x, sites.y, radius, aspect, angle, wobble)
+    radius = radius * shrinkage(free)
     outline = Outlines.of(sites.x, sites.y, radius, aspect, angle, wobble)
     share = of_type("nucleus") * np.exp(0.08 * rng.standard_normal(n))
     inner = radius * np.minimum(share, 0.95)
