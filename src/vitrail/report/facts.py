@@ -121,6 +121,7 @@ def read_facts(files: Mapping[str, Any]) -> Facts:
         (path of its AnnData file), and where it has them the paths ``info``, ``account``,
         ``seams``, ``slide`` and ``labels``; None stands for a file that it does not have.
     """
+    files = {**dict.fromkeys(("info", *FILES)), **files}
     row = files["row"]
     with h5py.File(files["anndata"]) as file:
         obs = file["obs"]

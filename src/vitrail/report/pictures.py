@@ -16,7 +16,7 @@ RGB = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating[Any]]
 
 BACKGROUND = 255
-LARGEST_DISC = 7  # pixels
+LARGEST_DISC = 9  # pixels
 # Colours of the channels of a detail, added up: nuclei blue, the next channels in warm and green,
 # dim enough that nuclei stay seen through them.
 CHANNEL_COLOURS = ((0.35, 0.6, 1.0), (0.75, 0.4, 0.08), (0.05, 0.6, 0.3))
@@ -92,12 +92,12 @@ def draw_cells(xy: Floats, colours: RGB, extent: Extent, longest: int) -> RGB:
 
 
 def _radius(xy: Floats, extent: Extent, scale: float) -> float:
-    """Pixels at which discs fill about half of the squares of the picture that hold cells."""
+    """Pixels at which discs would cover most of the squares of the picture that hold cells."""
     squares = 64
     at = (xy - [extent.x0, extent.y0]) / max(extent.width, extent.height) * squares
     occupied = len(np.unique(np.floor(at).astype(np.int64), axis=0))
     area = occupied * (max(extent.width, extent.height) / squares * scale) ** 2
-    return float(np.clip(np.sqrt(area * 0.5 / (np.pi * len(xy))), 0.6, LARGEST_DISC))
+    return float(np.clip(np.sqrt(area * 0.8 / (np.pi * len(xy))), 0.6, LARGEST_DISC))
 
 
 def _disc(radius: float) -> list[tuple[int, int]]:

@@ -157,7 +157,7 @@ def heat_map(
         Value of the darkest colour; zero is the lightest.
     """
     n = len(names)
-    cell = max(3.0, min(26.0, 560.0 / max(n, 1)))
+    cell = max(3.0, min(26.0, 440.0 / max(n, 1)))
     written = cell >= 11
     margin = 14 + (min(160.0, 6.4 * max(map(len, names), default=0)) if written else 0.0)
     side = n * cell
