@@ -231,6 +231,15 @@ def test_without_an_image_the_grid_spans_transcripts_and_boundaries(files, tmp_p
     assert row_index.max() == slide.shape[0] - 1
 
 
+def test_without_an_image_the_grid_ends_with_the_region(files, tmp_path):
+    row = {k: files[k] for k in ("transcripts", "nucleus_boundaries")}
+    slide = run(tmp_path, {**row, "pixel_size": 0.5, "region": [11.0, 4.0, 14.0, 9.0]})
+    # The nucleus from (10, 5) to (15, 10) reaches beyond the region on three sides.
+    assert slide.origin == (11.0, 5.0)
+    assert slide.shape == (8, 6)
+    assert slide.boundaries("nuclei")[0] == ["n1"]
+
+
 def test_labels_alone_are_a_grid(files, tmp_path):
     slide = run(tmp_path, {"labels": files["labels"], "pixel_size": 0.25})
     assert (slide.shape, slide.origin, slide.channels) == ((120, 200), (0.0, 0.0), [])

@@ -162,3 +162,9 @@ def test_points_are_not_outlines(tmp_path):
     with pytest.raises(VitrailError) as caught:
         read(tmp_path / "b", {"columns": {"geometry": "geometry"}})
     assert str(caught.value) == f"{tmp_path}/b: holds geometries that are not polygons."
+
+
+def test_a_file_without_outlines_is_valid(tmp_path):
+    (tmp_path / "b.csv").write_text("cell_id,x,y\n")
+    found = read(tmp_path / "b.csv")
+    assert (found.ids, len(found.geometry), found.in_file) == ([], 0, 0)

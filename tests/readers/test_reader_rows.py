@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from vitrail import readers
@@ -79,3 +81,18 @@ def test_the_workflow_can_ask_without_third_party_packages():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_defaults_of_the_config_are_those_of_the_library():
+    import yaml
+
+    from vitrail.readers import format as forms
+
+    config = Path(__file__).parents[2] / "config" / "config.yaml"
+    generic = yaml.safe_load(config.read_text())["formats"]["generic"]
+    assert generic["reader"] == readers.DEFAULT_FORMAT
+    assert forms.image_format(generic) == forms.image_format({})
+    assert forms.transcript_format(generic) == forms.transcript_format({})
+    for kind in ("cells", "nuclei"):
+        assert forms.boundary_format(generic, kind) == forms.boundary_format({}, kind)
+    assert forms.table_format(generic) == forms.table_format({})

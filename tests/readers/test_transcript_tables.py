@@ -199,8 +199,8 @@ def test_a_csv_that_ends_inside_a_row(tmp_path):
     with pytest.raises(VitrailError) as caught:
         read(str(tmp_path / "t.csv"), transcript_format({}))
     assert str(caught.value) == (
-        f"{tmp_path}/t.csv: is not a complete table (CSV parse error: Expected 3 columns, got 2: "
-        "3,4); is it truncated or still being copied?"
+        f"{tmp_path}/t.csv: a row has 2 columns and the header 3; is the file truncated or still "
+        "being copied?"
     )
 
 

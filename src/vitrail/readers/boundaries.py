@@ -22,6 +22,7 @@ from vitrail.readers.format import BoundaryFormat
 from vitrail.readers.placement import Frame, to_global
 
 Geometries = npt.NDArray[np.object_]
+NAME = pa.dictionary(pa.int32(), pa.string())
 POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
@@ -180,23 +181,25 @@ class BoundarySource:
         return _joined(ids, shapes)
 
     def _corners(self) -> tuple[list[str], Geometries]:
-        columns = self._read({"cell": pa.string(), "x": pa.float64(), "y": pa.float64()})
-        ids = columns["cell"].to_pylist()
-        self._check_ids(ids)
-        number = {name: i for i, name in enumerate(dict.fromkeys(ids))}
-        planes = columns["plane"].to_numpy() if "plane" in columns else np.zeros(len(ids))
-        owner = np.fromiter((number[name] for name in ids), dtype=np.int64, count=len(ids))
+        columns = self._read({"cell": NAME, "x": pa.float64(), "y": pa.float64()})
+        cell = pa.chunked_array(columns["cell"]).unify_dictionaries().combine_chunks()
+        if isinstance(cell, pa.ChunkedArray):  # as arrow gives an empty one
+            return [], np.zeros(0, dtype=object)
+        names = cell.dictionary.to_pylist()
+        self._check_ids([None] if cell.null_count else names)
+        owner = _in_order_of_appearance(cell.indices.to_numpy())
+        planes = columns["plane"].to_numpy() if "plane" in columns else np.zeros(len(owner))
         # A stable sort keeps the corners of one outline in the order of the file.
         order = np.lexsort((planes, owner))
         xy = np.stack([columns["x"].to_numpy(), columns["y"].to_numpy()], axis=1)[order]
         if not np.isfinite(xy).all():
             raise VitrailError(f"{self.path}: holds a corner whose position is not a number.")
+        code = cell.indices.to_numpy()[order]
         owner, planes = owner[order], planes[order]
         new = np.ones(len(owner), dtype=bool)
         new[1:] = (owner[1:] != owner[:-1]) | (planes[1:] != planes[:-1])
         start = np.append(np.flatnonzero(new), len(owner))
-        names = list(number)
-        kept_ids = [names[k] for k in owner[start[:-1]].tolist()]
+        kept_ids = [names[k] for k in code[start[:-1]].tolist()]
         return _joined(kept_ids, _polygons(xy, start))
 
     def _check_ids(self, ids: list[str | None]) -> None:
@@ -204,6 +207,14 @@ class BoundarySource:
             raise VitrailError(
                 f"{self.path}: column '{self._columns['cell']}' is empty in a row, wanted an id."
             )
+
+
+def _in_order_of_appearance(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Codes numbered anew by where each first occurs."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
 
 
 def _polygons(xy: npt.NDArray[np.float64], start: npt.NDArray[np.int64]) -> Geometries:

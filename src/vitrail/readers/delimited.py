@@ -237,6 +237,12 @@ def _csv_error(
     text = str(error)
     if "Empty CSV file" in text:
         return VitrailError(f"{path}: is an empty file, wanted a table with a header.")
+    ragged = re.search(r"Expected (\d+) columns, got (\d+)", text)
+    if ragged:
+        return VitrailError(
+            f"{path}: a row has {ragged[2]} columns and the header {ragged[1]}; is the file "
+            "truncated or still being copied?"
+        )
     found = re.search(r"conversion error to (\w+): invalid value '(.*)'", text, re.DOTALL)
     column = re.search(r"In CSV column #(\d+)", text)
     if found and column:

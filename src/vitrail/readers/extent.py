@@ -179,6 +179,9 @@ def grid_of_extent(extents: Iterable[Region], pixel_size: float, region: Region 
         high = [min(a, b) for a, b in zip(high, region[2:], strict=True)]
     first = [int(index) for index in pixel_index(low, pixel_size)]
     last = [int(index) for index in pixel_index(high, pixel_size)]
+    if region is not None:
+        ends = [_ceil(edge / pixel_size) - 1 for edge in region[2:]]
+        last = [min(a, b) for a, b in zip(last, ends, strict=True)]
     width, height = (b - a + 1 for a, b in zip(first, last, strict=True))
     if width * height > MAX_PIXELS:
         raise VitrailError(
