@@ -21,12 +21,16 @@ def main(job):
     labels = open_labels(job.input.labels)
     cells, owner = read_cell_table(job.input.cells), read_nucleus_owner(job.input.nuclei)
     sample, has_image = slide.info["sample"], slide.has(IMAGE)
+
+    def read(channel, y0, x0, y1, x1):
+        return slide.image[channel, y0:y1, x0:x1]
+
     shapes, intensities = measure(
         labels.cells,
         labels.nuclei,
         owner,
         len(cells),
-        slide.read if has_image else None,
+        read if has_image else None,
         len(slide.channels),
     )
     parts = {"channels": slide.channels, "intensities": intensities} if has_image else {}

@@ -6,7 +6,6 @@ from scipy import sparse
 
 from vitrail.annotate.cell_types import call_types, marker_scores, markers_in_panel
 from vitrail.errors import VitrailError
-from vitrail.io.markers import read_markers
 
 
 def test_markers_are_found_in_the_panel():
@@ -74,32 +73,3 @@ def test_planted_types_are_found(kinds):
     near = nearest_neighbours(principal_components(values, everyone, 15), 15, seed=0)
     scores = marker_scores(values, [range(4 * t, 4 * t + 4) for t in range(4)], near)
     assert (call_types(scores, 0.2, 0.2) == truth).mean() > 0.95
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("m.yaml", "T cell: [CD3D, CD3E]\nB cell: [MS4A1]\n"),
-        ("m.tsv", "# list\nT cell\tCD3D\nB cell\tMS4A1\n\nT cell\tCD3E\n"),
-    ],
-)
-def test_lists_are_read(tmp_path, name, text):
-    (tmp_path / name).write_text(text)
-    assert read_markers(tmp_path / name) == {"T cell": ["CD3D", "CD3E"], "B cell": ["MS4A1"]}
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "sentence"),
-    [
-        ("m.yaml", "", "holds NoneType, wanted lines 'type: "),
-        ("m.yaml", "T: CD3D", "type 'T' has 'CD3D', wanted a list of gene names"),
-        ("m.yaml", "T: []", r"type 'T' has \[\], wanted"),
-        ("m.yaml", "T: [", "is not YAML"),
-        ("m.tsv", "T\tCD3D\nB MS4A1\n", "line 2 is 'B MS4A1', wanted 'type<TAB>gene'"),
-        ("m.tsv", "\n", "has no line"),
-    ],
-)
-def test_broken_lists_are_named(tmp_path, name, text, sentence):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(VitrailError, match=sentence):
-        read_markers(tmp_path / name)

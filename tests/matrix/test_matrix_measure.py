@@ -74,8 +74,8 @@ def test_bits_do_not_depend_on_blocks(dtype, seed, edge):
     image = (rng.random((2, *cells.shape)) * 250).astype(dtype)
     n = int(cells.max())
 
-    def read(y0, x0, y1, x1):
-        return image[:, y0:y1, x0:x1]
+    def read(channel, y0, x0, y1, x1):
+        return image[channel, y0:y1, x0:x1]
 
     whole = measure(cells, nuclei, owner, n, read, 2, edge=1000)
     parts = measure(cells, nuclei, owner, n, read, 2, edge=edge)
@@ -107,7 +107,7 @@ def test_each_cell_is_in_one_window_that_holds_it():
 
 def test_a_cell_without_a_pixel_has_no_shape():
     shapes, intensities = measure(
-        np.array([[2]], dtype=np.int32), None, NONE, 2, lambda *box: np.ones((1, 1, 1)), 1
+        np.array([[2]], dtype=np.int32), None, NONE, 2, lambda *box: np.ones((1, 1)), 1
     )
     assert shapes.area.tolist() == [0, 1]
     assert np.isnan(shapes.solidity).tolist() == [True, False]

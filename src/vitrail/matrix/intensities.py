@@ -40,9 +40,10 @@ def measure_intensities(
     cells: npt.NDArray[np.int32],
     members: Int,
     boxes: Int,
+    channel: int,
     into: Intensities,
 ) -> None:
-    """Measure the cells of a window.
+    """Measure the cells of a window in one channel.
 
     Sums run in float64 over a cell's pixels in row-major order: the same bits whatever the window,
     and exact for integers. The spread is taken about the mean in a second pass, which does not
@@ -51,20 +52,20 @@ def measure_intensities(
     Parameters
     ----------
     image
-        Pixels of the window (c, y, x).
+        Pixels of the window (y, x).
     cells
         Labels of the window (y, x).
     members
         Labels to be measured.
     boxes
         int64 array of shape (len(members), 4): their boxes, relative to the window.
+    channel
+        Column of the results.
     into
         Where the numbers go.
     """
-    for channel in range(image.shape[0]):
-        values = np.ascontiguousarray(image[channel])
-        columns = (part[:, channel] for part in (into.mean, into.max, into.min, into.std))
-        _measure(values, cells, members, boxes, *columns)
+    columns = (part[:, channel] for part in (into.mean, into.max, into.min, into.std))
+    _measure(np.ascontiguousarray(image), cells, members, boxes, *columns)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ from vitrail.matrix.intensities import Intensities, measure_intensities
 from vitrail.matrix.morphology import Morphology, measure_shapes
 from vitrail.matrix.windows import BLOCK, cell_boxes, windows
 
-Read = Callable[[int, int, int, int], npt.NDArray[Any]]
+Read = Callable[[int, int, int, int, int], npt.NDArray[Any]]
 
 
 def measure(
@@ -39,7 +39,8 @@ def measure(
     n_cells
         Number of cells.
     read
-        Gives the pixels (c, y, x) of a box y0, x0, y1, x1; None without an image.
+        Gives the pixels (y, x) of one channel in a box: channel, y0, x0, y1, x1. None without an
+        image. Channels are read one at a time, so that memory does not grow with their number.
     channels
         Number of channels.
     edge
@@ -61,6 +62,9 @@ def measure(
             check_nuclei(inner, owner)
         inside = boxes[members - 1] - np.array([y0, x0, y0, x0])
         measure_shapes(window, inner, owner, members, inside, shapes)
-        if read is not None:
-            measure_intensities(read(y0, x0, y1, x1), window, members, inside, intensities)
+        if read is None:
+            continue
+        for channel in range(channels):
+            pixels = read(channel, y0, x0, y1, x1)
+            measure_intensities(pixels, window, members, inside, channel, intensities)
     return shapes, intensities

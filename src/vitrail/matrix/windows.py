@@ -17,7 +17,8 @@ from vitrail.errors import VitrailError
 
 Int = npt.NDArray[np.int64]
 
-BLOCK = 2048
+# Chunks at a block's border are read again for the next one: larger blocks, fewer of these.
+BLOCK = 4096
 
 
 class Window(NamedTuple):
