@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,58 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 import tifffile
+from ingest_files import IMAGE, LABELS, TRANSCRIPTS, files, run
 from stage_files import run_script
 
 from vitrail.coordinates import pixel_index
-from vitrail.errors import VitrailError
 from vitrail.ingest import Layout, ingest
 from vitrail.io.slide import open_slide
 
-RNG = np.random.default_rng(3)
-IMAGE = RNG.integers(0, 60000, (2, 120, 200), dtype=np.uint16)
-LABELS = np.zeros((120, 200), np.int32)
-LABELS[10:30, 20:50] = 1
-LABELS[40:80, 100:160] = 7
-TRANSCRIPTS = {
-    "x": [12.0, 60.0, 99.99, -5.0, float("nan"), 100.0],
-    "y": [6.0, 30.0, 59.9, 3.0, 1.0, 60.0],
-    "gene": ["B", "A", "A", "C", "B", "Blank-1"],
-}
-
-
-@pytest.fixture
-def files(tmp_path):
-    tifffile.imwrite(
-        tmp_path / "image.ome.tif",
-        IMAGE,
-        tile=(64, 64),
-        compression="zlib",
-        metadata={
-            "axes": "CYX",
-            "Channel": {"Name": ["DAPI", "polyT"]},
-            "PhysicalSizeX": 0.5,
-            "PhysicalSizeY": 0.5,
-        },
-    )
-    tifffile.imwrite(tmp_path / "labels.tif", LABELS, compression="zlib")
-    pq.write_table(pa.table(TRANSCRIPTS), tmp_path / "transcripts.parquet")
-    corners = [("n1", 10, 5), ("n1", 15, 5), ("n1", 15, 10), ("far", 90, 50), ("far", 95, 50)]
-    lines = [f"{name},{x},{y}" for name, x, y in [*corners, ("far", 95, 55)]]
-    (tmp_path / "nuclei.csv").write_text("\n".join(["cell_id,x,y", *lines]) + "\n")
-    return {
-        "image": [str(tmp_path / "image.ome.tif")],
-        "transcripts": [str(tmp_path / "transcripts.parquet")],
-        "labels": [str(tmp_path / "labels.tif")],
-        "nucleus_boundaries": [str(tmp_path / "nuclei.csv")],
-    }
-
-
-def run(folder, row, entry=None, settings=None, name="slide"):
-    paths = folder / f"{name}.zarr", folder / f"{name}.json"
-    if paths[0].exists():
-        shutil.rmtree(paths[0])
-    ingest({"sample": "A", **row}, entry or {}, settings or {}, *paths, provenance={"stage": "i"})
-    return open_slide(*paths)
+__all__ = ["files"]
 
 
 def test_the_script_writes_slide_and_facts(files, tmp_path):
@@ -284,114 +238,6 @@ def test_the_sheets_pixel_size_wins_and_a_conflict_is_said(files, tmp_path):
 def test_the_formats_pixel_size_counts_before_the_files(files, tmp_path):
     assert run(tmp_path, files, {"pixel_size": 0.499}).pixel_size == 0.499
     assert run(tmp_path, {**files, "pixel_size": 0.501}, {"pixel_size": 0.499}).pixel_size == 0.501
-
-
-# Bad input, each with its sentence
-
-
-def sentence(folder, row, entry=None):
-    with pytest.raises(VitrailError) as caught:
-        run(folder, row, entry)
-    return str(caught.value)
-
-
-def test_no_pixel_size(files, tmp_path):
-    tifffile.imwrite(tmp_path / "plain.tif", IMAGE[0])
-    assert sentence(tmp_path, {"image": str(tmp_path / "plain.tif")}) == (
-        "sample A: the pixel size is not known, wanted micrometres a pixel in the sheet's column "
-        "pixel_size (the image file does not say it)."
-    )
-
-
-def test_pixels_that_are_not_square(tmp_path):
-    metadata = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.6}
-    tifffile.imwrite(tmp_path / "a.ome.tif", IMAGE[0], metadata=metadata)
-    assert sentence(tmp_path, {"image": str(tmp_path / "a.ome.tif")}) == (
-        f"{tmp_path}/a.ome.tif: pixels are 0.5 by 0.6 um, wanted square ones."
-    )
-
-
-@pytest.mark.parametrize("column", ["image", "transcripts", "labels", "nucleus_boundaries"])
-def test_a_file_that_is_not_there(files, tmp_path, column):
-    assert sentence(tmp_path, {**files, column: ["/nowhere/a.tif"]}) == (
-        f"/nowhere/a.tif: does not exist, wanted the file of column {column}."
-    )
-
-
-def test_no_file_at_all(tmp_path):
-    assert sentence(tmp_path, {"pixel_size": 1.0}) == (
-        "the sample names no file, wanted one of image, transcripts, labels, nucleus_labels, "
-        "boundaries, nucleus_boundaries."
-    )
-
-
-def test_labels_and_boundaries_of_cells(files, tmp_path):
-    row = {**files, "boundaries": files["nucleus_boundaries"]}
-    assert sentence(tmp_path, row) == "has labels and boundaries, wanted one of the two."
-
-
-def test_labels_of_another_shape(files, tmp_path):
-    tifffile.imwrite(tmp_path / "small.tif", LABELS[:100])
-    assert sentence(tmp_path, {**files, "labels": str(tmp_path / "small.tif")}) == (
-        f"{tmp_path}/small.tif: has 100 x 200 pixels, wanted 120 x 200 as the image has."
-    )
-
-
-def test_a_region_outside_the_slide(files, tmp_path):
-    assert sentence(tmp_path, {**files, "region": [200, 10, 300, 20]}) == (
-        "region 200,10,300,20 lies outside the slide, which covers x 0 to 100 and y 0 to 60 um."
-    )
-
-
-def test_a_region_without_anything_where_there_is_no_image(files, tmp_path):
-    row = {"nucleus_boundaries": files["nucleus_boundaries"], "pixel_size": 0.5}
-    assert sentence(tmp_path, {**row, "region": [500, 500, 600, 600]}) == (
-        "no transcript or boundary has a position in region 500,500,600,600, and there is no "
-        "image that would say where the slide lies."
-    )
-
-
-def test_coordinates_in_the_wrong_unit_do_not_make_a_giant_grid(tmp_path):
-    table = {"x": [0.0, 1e7], "y": [0.0, 1e7], "gene": ["A", "B"]}
-    pq.write_table(pa.table(table), tmp_path / "t.parquet")
-    row = {"transcripts": str(tmp_path / "t.parquet"), "pixel_size": 0.5}
-    assert sentence(tmp_path, row) == (
-        "positions run from 0, 0 to 1e+07, 1e+07 um, which is 20000001 x 20000001 pixels of 0.5 "
-        "um: check the unit of the coordinates."
-    )
-
-
-def test_a_file_that_changes_while_it_is_read(files, tmp_path, monkeypatch):
-    from vitrail.readers.transcripts import TranscriptSource
-
-    path = files["transcripts"][0]
-    size = Path(path).stat().st_size
-    read = TranscriptSource.read
-
-    def growing(self, *arguments):
-        yield from read(self, *arguments)
-        with open(path, "ab") as file:
-            file.write(b"more")
-
-    monkeypatch.setattr(TranscriptSource, "read", growing)
-    assert sentence(tmp_path, files) == (
-        f"{path}: changed while it was read ({size} bytes before, {size + 4} after); is it still "
-        "being copied?"
-    )
-
-
-def test_two_transcript_files(files, tmp_path):
-    row = {**files, "transcripts": files["transcripts"] * 2}
-    assert sentence(tmp_path, row) == (
-        "the sample names 2 files in column transcripts, wanted one."
-    )
-
-
-def test_an_unknown_key_of_a_format(files, tmp_path):
-    assert sentence(tmp_path, files, {"transcripts": {"colums": {}}}) == (
-        "the format's part 'transcripts' has the unknown key 'colums', known are columns, "
-        "no_cell, delimiter, placement."
-    )
 
 
 # Empty, and valid
