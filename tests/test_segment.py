@@ -109,7 +109,7 @@ def test_every_cell_holds_its_nucleus_whatever_makes_it_grow(extent):
 
 
 def test_expansion_grows_by_its_distance():
-    image, _, nuclei = noisy_tissue(seed=3, cytoplasm=False)
+    image, *_ = noisy_tissue(seed=3, cytoplasm=False)
     sizes = []
     for expansion in (0.0, 1.0, 2.0):
         settings = WATERSHED | {"watershed": {"expansion_um": expansion}}
@@ -240,5 +240,5 @@ def test_the_public_call_segments_an_image():
 
 
 def test_the_public_call_wants_a_scale():
-    with pytest.raises(VitrailError, match="^pixel_size is None and diameter None; wanted"):
+    with pytest.raises(VitrailError, match=r"^pixel_size is None and diameter None; wanted"):
         segmentation.load("watershed").segment(np.zeros((10, 10)))

@@ -25,10 +25,11 @@ Labels = npt.NDArray[np.int32]
 
 THRESHOLDS = ("local", "slide")
 EXTENTS = ("auto", "cytoplasm", "membrane", "expansion")
-BACKGROUND_RADIUS = 0.75  # of a nucleus' diameter
-LEVEL_RADIUS = 1.0  # of a nucleus' diameter
-SEED_SMOOTHING = 0.1  # of a nucleus' diameter
-LOOSE = 0.5  # foreground for finding basins, as a share of the final threshold
+BACKGROUND_RADIUS = 1.0  # of a nucleus' diameter: wider than a nucleus
+CELL_BACKGROUND_RADIUS = 1.5  # of a nucleus' diameter: wider than a cell
+LEVEL_RADIUS = 0.75  # of a nucleus' diameter
+SEED_SMOOTHING = 0.08  # of a nucleus' diameter
+LOOSE = 0.7  # foreground for finding basins, as a share of the final threshold
 MEMBRANE_WIDTH_UM = 0.8  # thickness at which a membrane of full brightness has its resistance
 
 
@@ -78,7 +79,7 @@ class Watershed(Segmenter):
     threshold: str = "local"
     contrast: float = 0.1
     level: float = 0.5
-    dynamics: float = 0.1
+    dynamics: float = 0.05
     min_nucleus_um2: float = 6.0
     extent: str = "auto"
     expansion_um: float = 1.5
@@ -108,15 +109,16 @@ class Watershed(Segmenter):
 
     def segment_window(self, image: Image, context: Context) -> Segmentation:
         """Segment one window; see `Segmenter.segment_window`."""
-        light = self._above_background(image[context.channels["nucleus"]], context.pixel_size)
+        plane = image[context.channels["nucleus"]]
+        light = self._above_background(plane, BACKGROUND_RADIUS, context.pixel_size)
         nuclei, kept_light = self._nuclei(light, context)
         cells = self._cells(nuclei, image, context)
         scores = kept_light.astype(np.float32)
         return Segmentation(cells, nuclei, scores, scores)
 
-    def _above_background(self, plane: Image, pixel_size: float) -> Image:
+    def _above_background(self, plane: Image, diameters: float, pixel_size: float) -> Image:
         smooth = filters.gaussian(plane, self.smoothing_um / pixel_size)
-        radius = round(BACKGROUND_RADIUS * self.nucleus_diameter_um / pixel_size)
+        radius = round(diameters * self.nucleus_diameter_um / pixel_size)
         return smooth - filters.opening(smooth, radius)
 
     def _nuclei(self, light: Image, context: Context) -> tuple[Labels, npt.NDArray[np.float64]]:
@@ -161,7 +163,8 @@ class Watershed(Segmenter):
                 nuclei, plane, self.max_expansion_um, self.membrane_resistance, pixel_size
             )
             return tidy(grown, nuclei)
-        stain = self._above_background(image[context.channels["cytoplasm"]], pixel_size)
+        plane = image[context.channels["cytoplasm"]]
+        stain = self._above_background(plane, CELL_BACKGROUND_RADIUS, pixel_size)
         grown, square = filters.nearest_label(nuclei, self.max_expansion_um / pixel_size)
         filled = _stained(stain, grown, nuclei, square, (1.0 / pixel_size) ** 2, self.cell_level)
         return tidy(filled, nuclei)
