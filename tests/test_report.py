@@ -277,6 +277,23 @@ def test_p_values_are_never_zero(value, shown):
     assert words.p_value(value) == shown
 
 
+@pytest.mark.parametrize(
+    ("units", "p"), [((3, 3), 0.1), ((4, 4), 2 / 70), ((3, 5), 1 / 56), ((2, 2, 2), 6 / 90)]
+)
+def test_smallest_p_of_an_exact_test(units, p):
+    assert words.smallest_p(units) == pytest.approx(p)
+
+
+def test_too_few_units_are_said_to_say_nothing():
+    row = {"graph": "types", "p": 0.1, "exact": True, "permutations": 20, "effect": None}
+    groups = [{"condition": c, "units": 3} for c in "AB"]
+    sentences = words.outcome(tables.Test("All cell types together", row, groups), 0.05)
+    assert "cannot give a p value below 0.100" in sentences[-1]
+    groups = [{"condition": c, "units": 8} for c in "AB"]
+    sentences = words.outcome(tables.Test("All cell types together", row, groups), 0.05)
+    assert "does not show that the conditions are alike" in sentences[-1]
+
+
 def test_spread_is_named_where_it_may_explain_the_difference():
     row = {
         "graph": "tissue", "p": 0.01, "exact": False, "permutations": 9999, "effect": None,

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class HeatMap:
+    """Distances between samples in one graph, as a chart whose darkest colour is `high`."""
+
+    name: str
+    of_type: bool
+    chart: Markup
+    high: float
+
+
+@dataclass
 class Outcome:
     """Findings, tables and charts of the cohort.
 
@@ -31,7 +41,7 @@ class Outcome:
     strips
         Distances between units for the main test.
     heat_maps
-        (name, chart, largest value) of each graph.
+        Of each graph.
     genes, gene_strips
         Genes of the cohort, and a chart of each one's values.
     untested
@@ -44,7 +54,7 @@ class Outcome:
     tests: list[Test]
     intervals: list[Markup]
     strips: Markup
-    heat_maps: list[tuple[str, Markup, float]]
+    heat_maps: list[HeatMap]
     genes: list[dict[str, Any]]
     untested: list[tuple[str, str]]
     conditions: list[str]
@@ -135,7 +145,7 @@ def _thinned(values: Sequence[float], most: int = 300) -> list[float]:
     return [float(v) for v in ordered[np.linspace(0, len(ordered) - 1, most).astype(int)]]
 
 
-def _heat_map(graph: Distances, facts: Sequence[Facts]) -> tuple[str, Markup, float]:
+def _heat_map(graph: Distances, facts: Sequence[Facts]) -> HeatMap:
     off = graph.matrix[~np.eye(len(graph.matrix), dtype=bool)]
     high = float(np.nanmax(off)) if np.isfinite(off).any() else 0.0
     chart = svg.heat_map(
@@ -145,7 +155,7 @@ def _heat_map(graph: Distances, facts: Sequence[Facts]) -> tuple[str, Markup, fl
         f"Distances between samples: {graph.name}",
         high,
     )
-    return graph.name, chart, high
+    return HeatMap(graph.name, graph.of_type, chart, high)
 
 
 def _untested(

@@ -45,7 +45,7 @@ def histogram(
     values: npt.NDArray[np.floating], edges: npt.NDArray[np.floating], label: str
 ) -> Markup:
     """A row's distribution as bars; `edges` are shared by all rows, so that bars compare."""
-    width, height = 120.0, 26.0
+    width, height = 92.0, 24.0
     finite = values[np.isfinite(values)]
     count, _ = np.histogram(np.clip(finite, edges[0], edges[-1]), bins=edges)
     top = max(1, int(count.max()))
@@ -79,7 +79,7 @@ def interval(
     value: float, low: float, high: float, bounds: tuple[float, float], label: str
 ) -> Markup:
     """A value with its interval on an axis shared by all rows; a line marks zero."""
-    width, height = 150.0, 18.0
+    width, height = 116.0, 18.0
     span = (bounds[1] - bounds[0]) or 1.0
 
     def place(v: float) -> float:

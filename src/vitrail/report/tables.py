@@ -62,9 +62,9 @@ class Test:
 
 
 def read_tests(path: str | Path | None) -> list[Test]:
-    """Tests in the table's order, the primary one first."""
+    """The primary test, those of whole tissues, then those of cell types in the table's order."""
     tests = [Test(graph_name(row), row, _groups(row)) for row in read_rows(path)]
-    return sorted(tests, key=lambda test: not test.row.get("primary"))
+    return sorted(tests, key=lambda t: (not t.row.get("primary"), t.row["graph"] == "type"))
 
 
 def _groups(row: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -85,6 +85,8 @@ class Distances:
     ----------
     name
         What was compared.
+    of_type
+        Whether it is a single cell type.
     matrix
         (n, n) in the order of the samples asked for, NaN where not compared; zero to itself.
     notes
@@ -92,6 +94,7 @@ class Distances:
     """
 
     name: str
+    of_type: bool
     matrix: npt.NDArray[np.float64]
     notes: dict[str, int]
 
@@ -110,7 +113,7 @@ def read_distances(path: str | Path | None, samples: Sequence[str]) -> list[Dist
         if key not in found:
             matrix = np.full((len(samples), len(samples)), np.nan)
             np.fill_diagonal(matrix, 0.0)
-            found[key] = Distances(graph_name(row), matrix, {})
+            found[key] = Distances(graph_name(row), row["graph"] == "type", matrix, {})
         graph = found[key]
         a, b = place.get(row["sample_a"]), place.get(row["sample_b"])
         if a is None or b is None:
@@ -119,7 +122,7 @@ def read_distances(path: str | Path | None, samples: Sequence[str]) -> list[Dist
             graph.matrix[a, b] = graph.matrix[b, a] = row["distance"]
         elif row["note"]:
             graph.notes[row["note"]] = graph.notes.get(row["note"], 0) + 1
-    return list(found.values())
+    return sorted(found.values(), key=lambda graph: graph.of_type)
 
 
 def between_units(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,10 +80,7 @@ def outcome(test: Test, alpha: float) -> list[str]:
     if finite(row.get("effect")):
         sentences.append(_effect(row))
     if not found:
-        sentences.append(
-            "This does not show that the conditions are alike: a difference too small for this "
-            "number of units would not be seen."
-        )
+        sentences.append(_silence(test, alpha))
     if found and finite(row.get("dispersion_p")) and row["dispersion_p"] <= alpha:
         sentences.append(
             "The units of the conditions also spread differently around their middle "
@@ -90,6 +88,32 @@ def outcome(test: Test, alpha: float) -> list[str]:
             "of place."
         )
     return sentences
+
+
+def _silence(test: Test, alpha: float) -> str:
+    """What a test without a finding does not say."""
+    lowest = smallest_p([int(group["units"]) for group in test.groups])
+    if not test.row.get("paired") and lowest > alpha:
+        return (
+            f"With so few units this test cannot give a p value below {p_value(lowest)}, whatever "
+            "the difference: it says nothing either way."
+        )
+    return (
+        "This does not show that the conditions are alike: a difference too small for this "
+        "number of units would not be seen."
+    )
+
+
+def smallest_p(units: Sequence[int]) -> float:
+    """Smallest p value of an exact permutation test with so many unpaired units a condition.
+
+    Conditions with equally many units can swap names without changing the statistic.
+    """
+    labelings = math.factorial(sum(units))
+    for n in units:
+        labelings //= math.factorial(n)
+    alike = math.prod(math.factorial(list(units).count(n)) for n in set(units))
+    return alike / labelings
 
 
 def _effect(row: dict[str, Any]) -> str:
