@@ -6,13 +6,13 @@ CORES ?= all
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-DEMO_CONFIG := config/demo/config.yaml
+
 SETUP_FILES := pyproject.toml constraints.txt
 
 .PHONY: demo test test-faults lint bench clean
 
 demo: $(VENV)/.installed
-	$(BIN)/snakemake --cores $(CORES) --configfile $(DEMO_CONFIG)
+	$(BIN)/snakemake --cores $(CORES) --config samples=config/demo/samples.tsv
 	@echo "The report of the demo cohort is results/cohort/report.html"
 
 test: $(VENV)/.installed-test
@@ -26,7 +26,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
-	$(BIN)/snakemake --lint --configfile $(DEMO_CONFIG)
+	$(BIN)/snakemake --lint --config samples=config/demo/samples.tsv
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/calibration.py

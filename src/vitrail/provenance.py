@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,15 @@ def code_hash(script: Path, source: Path) -> str:
     for module in sorted(_reachable(script, source)):
         digest.update(module.relative_to(source).as_posix().encode())
         digest.update(_parsed(module)[0].encode())
+    return digest.hexdigest()[:16]
+
+
+def files_hash(paths: Iterable[Path]) -> str:
+    """Hash of files that code reads and `code_hash` does not see, such as templates."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 

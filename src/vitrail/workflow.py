@@ -11,6 +11,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from vitrail.job import WORKFLOW_VARIABLE, process_start
 
@@ -25,11 +26,11 @@ def announce() -> None:
         os.environ[WORKFLOW_VARIABLE] = f"{pid}:{start}"
 
 
-def claim(state: Path) -> bool:
-    """Record this process as the one that runs in a working directory.
+def take_over(state: Path) -> bool:
+    """Record this process as the owner of a working directory, unless another one lives.
 
     Snakemake's lock files do not say who holds them, so that a killed run leaves the directory
-    locked. Where the recorded run is known to be dead, its locks are removed.
+    locked. Where the recorded owner is known to be dead, its locks are removed.
 
     Parameters
     ----------
@@ -47,8 +48,40 @@ def claim(state: Path) -> bool:
     stale = owner is not None and locks.is_dir() and any(locks.iterdir())
     if stale:
         shutil.rmtree(locks, ignore_errors=True)
-    _write_owner(state)
+    claim(state)
     return stale
+
+
+def claim(state: Path) -> None:
+    """Record this process as the owner of a working directory: it holds Snakemake's lock."""
+    state.mkdir(parents=True, exist_ok=True)
+    pid = os.getpid()
+    owner = {"host": socket.gethostname(), "pid": str(pid), "start": process_start(pid)}
+    temporary = state / f"{OWNER_FILE}.{pid}"
+    temporary.write_text(json.dumps(owner))
+    os.replace(temporary, state / OWNER_FILE)
+
+
+def accept_stage_targets(workflow: Any, stages: Mapping[str, Callable[[], list[str]]]) -> None:
+    """Let the name of a stage be a target that means its files of all samples.
+
+    The rule of that name has wildcards, which Snakemake refuses as a target, and `--forcerun` and
+    `--until` need the rule to have that name. The targets become known after the workflow is
+    parsed, when Snakemake sets `dag_settings`.
+    """
+
+    class StageTargets(type(workflow)):  # type: ignore[misc]
+        @property
+        def dag_settings(self) -> Any:
+            return self.__dict__["dag_settings"]
+
+        @dag_settings.setter
+        def dag_settings(self, settings: Any) -> None:
+            if settings is not None:
+                settings.targets = expand_stage_targets(settings.targets, stages)
+            self.__dict__["dag_settings"] = settings
+
+    workflow.__class__ = StageTargets
 
 
 def expand_stage_targets(
@@ -66,15 +99,6 @@ def _read_owner(state: Path) -> dict[str, str] | None:
         return dict(json.loads((state / OWNER_FILE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write_owner(state: Path) -> None:
-    state.mkdir(parents=True, exist_ok=True)
-    pid = os.getpid()
-    owner = {"host": socket.gethostname(), "pid": str(pid), "start": process_start(pid)}
-    temporary = state / f"{OWNER_FILE}.{pid}"
-    temporary.write_text(json.dumps(owner))
-    os.replace(temporary, state / OWNER_FILE)
 
 
 def _is_gone(owner: Mapping[str, str]) -> bool:

@@ -9,6 +9,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LINKED = ("workflow", "scripts", "src", "envs")
@@ -42,6 +45,17 @@ class Deployment:
         for name in LINKED:
             (self.folder / name).unlink()
             shutil.copytree(REPOSITORY / name, self.folder / name)
+
+    def set(self, key: str, value: Any) -> None:
+        """Change one key of the deployed config, keeping the file's comments out of the way."""
+        path = self.folder / "config/config.yaml"
+        config = yaml.safe_load(path.read_text())
+        *sections, last = key.split(".")
+        part = config
+        for section in sections:
+            part = part[section]
+        part[last] = value
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]

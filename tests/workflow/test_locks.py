@@ -23,7 +23,7 @@ def lock(state, owner):
 
 def test_locks_of_a_dead_run_are_removed_and_the_directory_is_ours(tmp_path):
     lock(tmp_path, dead_owner())
-    assert workflow.claim(tmp_path)
+    assert workflow.take_over(tmp_path)
     assert not (tmp_path / "locks").exists()
     owner = json.loads((tmp_path / workflow.OWNER_FILE).read_text())
     assert owner["pid"] == str(os.getpid())
@@ -36,21 +36,21 @@ def test_locks_of_a_living_run_stay(tmp_path):
         "start": process_start(os.getppid()),
     }
     lock(tmp_path, living)
-    assert not workflow.claim(tmp_path)
+    assert not workflow.take_over(tmp_path)
     assert (tmp_path / "locks" / "0.input.lock").exists()
     assert json.loads((tmp_path / workflow.OWNER_FILE).read_text()) == living
 
 
 def test_locks_of_another_host_stay(tmp_path):
     lock(tmp_path, dead_owner() | {"host": "elsewhere"})
-    assert not workflow.claim(tmp_path)
+    assert not workflow.take_over(tmp_path)
     assert (tmp_path / "locks" / "0.input.lock").exists()
 
 
 def test_locks_without_a_known_owner_stay(tmp_path):
     lock(tmp_path, {})
     (tmp_path / workflow.OWNER_FILE).unlink()
-    assert not workflow.claim(tmp_path)
+    assert not workflow.take_over(tmp_path)
     assert (tmp_path / "locks" / "0.input.lock").exists()
 
 

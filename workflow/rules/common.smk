@@ -54,14 +54,14 @@ COHORT = f"{RESULTS}/cohort"
 
 
 support.announce()
-if (
-    workflow.is_main_process
-    and not workflow.dryrun
-    and support.claim(Path(".snakemake"))
-):
+if workflow.is_main_process and support.take_over(Path(".snakemake")):
     logger.info(
         "Removed the locks that a killed run had left in this working directory."
     )
+
+
+onstart:
+    support.claim(Path(".snakemake"))
 
 
 wildcard_constraints:
@@ -200,8 +200,4 @@ def all_results():
     return assembled + [f"{COHORT}/{name}" for name in cohort]
 
 
-# `snakemake graph` means the stage graph of all samples, though the rule has wildcards.
-if workflow.dag_settings is not None:
-    workflow.dag_settings.targets = support.expand_stage_targets(
-        workflow.dag_settings.targets, STAGES
-    )
+support.accept_stage_targets(workflow, STAGES)

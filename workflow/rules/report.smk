@@ -1,4 +1,4 @@
-DRAWN_PARTS = ("slide", "info", "labels", "outlines", "seams", "account")
+DRAWN_PARTS = ("slide", "info", "labels", "seams", "account")
 
 
 def drawn_files(sample):
@@ -9,9 +9,9 @@ def drawn_files(sample):
 
 def report_row(sample):
     """A sample of the report: its row of the sheet and its files, None where it has none."""
-    row = sheet_row(sample, ("condition", "unit"))
     files = dict.fromkeys(DRAWN_PARTS) | drawn_files(sample)
-    return row | files | {"anndata": of(sample, f"{sample}.h5ad")}
+    row = sheet_row(sample, ("condition", "unit"))
+    return {"row": row, "anndata": of(sample, f"{sample}.h5ad")} | files
 
 
 rule report:
@@ -38,7 +38,10 @@ rule report:
     params:
         settings=stage_settings("report"),
         files=[report_row(sample) for sample in SAMPLES],
-        config=CONFIG,
+        config={key: CONFIG[key] for key in CONFIG if key != "preview"},
         code=code_of("report"),
+        templates=provenance.files_hash(
+            sorted(SOURCE.glob("vitrail/report/templates/*"))
+        ),
     script:
         "../../scripts/report.py"
