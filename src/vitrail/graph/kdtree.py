@@ -33,13 +33,15 @@ class Tree(NamedTuple):
 def grow(xy: npt.NDArray[np.float64]) -> Tree:
     """Tree over the rows of `xy` (n, d) float64, n at least 1."""
     levels = max(0, int(np.ceil(np.log2(max(1.0, len(xy) / LEAF)))))
-    return Tree(*_grow(xy, 2 ** (levels + 1) - 1))
+    row = np.arange(len(xy))
+    parts = _grow(xy, row, 2 ** (levels + 1) - 1)
+    return Tree(xy[row], row, *parts)
 
 
 @njit(cache=True, nogil=True)
-def _grow(xy: Any, nodes: int) -> Any:
+def _grow(xy: Any, index: Any, nodes: int) -> Any:
+    """Order `index` by the leaves; boxes and lowest rows of the nodes."""
     n, d = xy.shape
-    index = np.arange(n)
     start = np.zeros(nodes, np.int64)
     end = np.zeros(nodes, np.int64)
     low = np.empty((nodes, d))
@@ -69,7 +71,7 @@ def _grow(xy: Any, nodes: int) -> Any:
                 _select(xy, index, a, b - 1, middle, widest)
             start[child], end[child] = a, middle
             start[child + 1], end[child + 1] = middle, b
-    return xy[index], index, start, end, low, high, lowest
+    return start, end, low, high, lowest
 
 
 @njit(cache=True, nogil=True)

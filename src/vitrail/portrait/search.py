@@ -79,9 +79,7 @@ def shell_histogram(
                 break
             level += 1
             if level == sizes.shape[0]:
-                longer = np.zeros((2 * level, SOURCES), np.int32)
-                longer[:level] = sizes
-                sizes = longer
+                sizes = _longer(sizes)
             used = _count(reached, nodes, active, planes)
             _read(planes, used, sizes[level])
             frontier, reached = reached, frontier
@@ -251,23 +249,39 @@ def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int) -> Any
     Levels have rows of their own width: a long thin graph with one hub has many levels and one
     wide row, not a wide rectangle.
     """
-    levels = max(offset.size - 1, top + 1)
-    width = np.zeros(levels, np.int64)
-    width[: offset.size - 1] = offset[1:] - offset[:-1]
-    grown = levels > offset.size - 1
-    for level in range(top + 1):
+    old_levels = offset.size - 1
+    levels = max(old_levels, top + 1)
+    grown = levels > old_levels
+    wider = np.zeros(levels + 1, np.int64)
+    for level in range(levels):
+        width = offset[level + 1] - offset[level] if level < old_levels else 0
         largest = 0
-        for source in range(sources):
-            largest = max(largest, sizes[level, source])
-        if largest >= width[level]:
-            width[level] = 2 * (largest + 1)
+        if level <= top:
+            for source in range(sources):
+                largest = max(largest, sizes[level, source])
+        if largest >= width:
+            width = 2 * (largest + 1)
             grown = True
+        wider[level + 1] = wider[level] + width
     if not grown:
         return offset, histogram
-    wider = np.zeros(levels + 1, np.int64)
-    wider[1:] = np.cumsum(width)
-    room = np.zeros(wider[-1], np.int64)
-    for level in range(offset.size - 1):
-        old = histogram[offset[level] : offset[level + 1]]
-        room[wider[level] : wider[level] + old.size] = old
+    room = np.zeros(wider[levels], np.int64)
+    for level in range(old_levels):
+        for count in range(offset[level + 1] - offset[level]):
+            room[wider[level] + count] = histogram[offset[level] + count]
     return wider, room
+
+
+# Rows are copied element by element: assigning to a slice makes numba compile its error message,
+# which takes longer than all the rest.
+
+
+@njit(cache=True, nogil=True)
+def _longer(sizes: Any) -> Any:
+    """Twice as many rows, the first ones kept."""
+    rows, columns = sizes.shape
+    out = np.zeros((2 * rows, columns), sizes.dtype)
+    for row in range(rows):
+        for column in range(columns):
+            out[row, column] = sizes[row, column]
+    return out
