@@ -14,7 +14,7 @@ def main(job):
     rows = job.params.samples
     counts = concatenate(
         job.output.anndata,
-        job.input.samples,
+        job.input.anndata,
         rows,
         genes=settings.pop("genes"),
         provenance=job.provenance,
