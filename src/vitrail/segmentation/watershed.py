@@ -111,18 +111,16 @@ class Watershed(Segmenter):
         """Segment one window; see `Segmenter.segment_window`."""
         plane = image[context.channels["nucleus"]]
         light = self._above_background(plane, BACKGROUND_RADIUS, context.pixel_size)
-        nuclei, kept_light = self._nuclei(light, context)
-        cells = self._cells(nuclei, image, context)
-        scores = kept_light.astype(np.float32)
-        return Segmentation(cells, nuclei, scores, scores)
+        nuclei, scores = self._nuclei(light, context)
+        return Segmentation(self._cells(nuclei, image, context), nuclei, scores, scores)
 
     def _above_background(self, plane: Image, diameters: float, pixel_size: float) -> Image:
         smooth = filters.gaussian(plane, self.smoothing_um / pixel_size)
         radius = round(diameters * self.nucleus_diameter_um / pixel_size)
         return smooth - filters.opening(smooth, radius)
 
-    def _nuclei(self, light: Image, context: Context) -> tuple[Labels, npt.NDArray[np.float64]]:
-        """Nuclei, and for each a score: how far its brightness is above the least contrast."""
+    def _nuclei(self, light: Image, context: Context) -> tuple[Labels, npt.NDArray[np.float32]]:
+        """Nuclei, and for each a score: its brightness over that plus the least contrast."""
         diameter = self.nucleus_diameter_um / context.pixel_size
         nearby = filters.local_level(light, round(LEVEL_RADIUS * diameter))
         if self.threshold == "slide":
@@ -137,7 +135,7 @@ class Watershed(Segmenter):
         sharp = _at_level(light, found, brightness, self.level, least)
         nuclei, old = compact(tidy(sharp, None, self.min_nucleus_um2 / context.pixel_size**2))
         level = brightness[old]
-        return nuclei, level / (level + self.contrast)
+        return nuclei, (level / (level + self.contrast)).astype(np.float32)
 
     def _relief(
         self, light: Image, nearby: Image, foreground: npt.NDArray[np.bool_], context: Context
