@@ -154,7 +154,9 @@ def test_small_samples_are_defined(tmp_path, shape):
     X = sparse.csr_matrix(np.full(shape, 20, dtype=np.int32))
     write_counts(tmp_path / "counts.h5ad", X, GENES[: shape[1]])
     path = run(tmp_path, "A cell: [A0]" if shape[1] else MARKERS)
-    adata = ad.read_h5ad(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adata = ad.read_h5ad(path)
     assert adata.shape == shape
     assert adata.obs["cluster"].isna().all()
     assert "X_pca" not in adata.obsm

@@ -17,7 +17,7 @@ DENSE_GENES = 2000
 # Up to here neighbours are exact, above approximate: all pairs of 10^5 cells take minutes.
 EXACT_CELLS = 20_000
 PROBES = 32
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 512
 
 
 def principal_components(
@@ -116,13 +116,13 @@ def nearest_neighbours(points: npt.NDArray[Any], k: int, seed: int) -> npt.NDArr
     points = np.asarray(points, dtype=np.float64)
     n = len(points)
     found = np.empty((n, k), dtype=np.int64)
-    if n <= EXACT_CELLS:
-        for start in range(0, n, BLOCK_ROWS):
-            rows = np.arange(start, min(start + BLOCK_ROWS, n))
-            found[rows] = _nearest_among(points, rows, np.arange(n), k)
-        return found
-    for rows, candidates in _divisions(points, k, seed):
-        found[rows] = _nearest_among(points, rows, candidates, k)
+    everyone = np.arange(n)
+    whole = [(everyone, everyone)]
+    for rows, candidates in whole if n <= EXACT_CELLS else _divisions(points, k, seed):
+        # Blocks bound the matrix of distances.
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = rows[start : start + BLOCK_ROWS]
+            found[block] = _nearest_among(points, block, candidates, k)
     return found
 
 
@@ -136,7 +136,11 @@ def _nearest_among(points: Float, rows: Int, candidates: Int, k: int) -> Int:
 
 
 def _squared_distances(a: Float, b: Float) -> Float:
-    return (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * (a @ b.T)
+    distance = a @ b.T
+    distance *= -2.0
+    distance += (a**2).sum(axis=1)[:, None]
+    distance += (b**2).sum(axis=1)
+    return distance
 
 
 def _divisions(points: Float, k: int, seed: int) -> Iterator[tuple[Int, Int]]:
