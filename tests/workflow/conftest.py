@@ -7,10 +7,24 @@ import yaml
 
 from deployment import Deployment
 
-SHEET = """sample\tcondition\tunit\timage\ttranscripts\tpixel_size
-A\tinfiltrated\tpatient1\tresults/synthetic/P1/image.ome.tif\tresults/synthetic/P1/transcripts.parquet\t0.5
-B\texcluded\tpatient2\tresults/synthetic/P2/image.ome.tif\tresults/synthetic/P2/transcripts.parquet\t0.5
-"""
+COLUMNS = "sample condition unit format image transcripts pixel_size annotate.markers".split()
+
+
+def sheet_row(sample: str, condition: str, unit: str, slide: str) -> str:
+    folder = f"results/synthetic/{slide}"
+    files = [f"{folder}/image.ome.tif", f"{folder}/transcripts.parquet"]
+    cells = [sample, condition, unit, "synthetic", *files, "0.5", "config/demo/markers.yaml"]
+    return "\t".join(cells)
+
+
+SHEET = "\n".join(
+    [
+        "\t".join(COLUMNS),
+        sheet_row("A", "infiltrated", "patient1", "P1"),
+        sheet_row("B", "excluded", "patient2", "P2"),
+        "",
+    ]
+)
 
 
 def small(deployment: Deployment) -> Deployment:
@@ -20,7 +34,7 @@ def small(deployment: Deployment) -> Deployment:
     spec |= {"shape": [400, 480], "patients": 1}
     (folder / "config/demo/cohort.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
     (folder / "config/samples.tsv").write_text(SHEET)
-    deployment.set("tile.size", 256)
+    deployment.set("tile.size_px", 256)
     return deployment
 
 

@@ -53,11 +53,11 @@ def test_nothing_changed_nothing_runs(deployment):
 CONFIG_KEYS = [
     ("ingest.chunk", 512, "ingest"),
     ("formats.generic.transcripts.no_cell", ["none"], "ingest"),
-    ("tile.size", 200, "tile"),
+    ("tile.size_px", 200, "tile"),
     ("segment.watershed.nucleus_diameter_um", 7.5, "segment"),
-    ("stitch.min_overlap", 0.6, "stitch"),
+    ("stitch.overlap", "score", "stitch"),
     ("assign.min_quality", 25, "assign"),
-    ("annotate.min_counts", 12, "annotate"),
+    ("annotate.quality.min_counts", 12, "annotate"),
     ("annotate.seed", 5, "annotate"),
     ("graph.k", 8, "graph"),
     ("autocorrelation.permutations", 19, "autocorrelation"),
@@ -83,7 +83,7 @@ def test_the_seed_reruns_the_stages_that_draw(deployment):
 def test_a_key_for_one_sample_reruns_that_sample(deployment):
     sheet = deployment.folder / "config/samples.tsv"
     header, first, second = sheet.read_text().splitlines()
-    sheet.write_text(f"{header}\tgraph.k\n{first}\n{second}\t9\n")
+    sheet.write_text(f"{header}\tgraph.k\n{first}\t\n{second}\t9\n")
     assert deployment.planned() == from_stage("graph", ["B"])
 
 
@@ -118,7 +118,7 @@ def test_a_removed_sample_reruns_the_cohort_alone(deployment):
         ("ingest.py", "ingest"),
         ("segmentation/watershed.py", "segment"),
         ("assign/stream.py", "assign"),
-        ("graph/knn.py", "graph"),
+        ("graph/kdtree.py", "graph"),
         ("autocorrelation/moments.py", "autocorrelation"),
         ("compare/permanova.py", "compare"),
     ],
@@ -126,8 +126,8 @@ def test_a_removed_sample_reruns_the_cohort_alone(deployment):
 def test_an_edited_module_reruns_the_stages_that_import_it(deployment, module, stage):
     deployment.own_code()
     assert deployment.planned() == set()
-    with open(deployment.folder / "src/vitrail" / module, "a") as file:
-        file.write("\n\nADDED = 1\n")
+    path = deployment.folder / "src/vitrail" / module
+    path.write_text(path.read_text() + "\n\nADDED = 1\n")
     if stage is None:
         assert {job for job in deployment.planned() if job.startswith("synthesize")} == {
             "synthesize P1",
@@ -144,8 +144,8 @@ def test_an_edited_module_reruns_the_stages_that_import_it(deployment, module, s
 
 def test_a_comment_in_a_module_reruns_nothing(deployment):
     deployment.own_code()
-    with open(deployment.folder / "src/vitrail/graph/knn.py", "a") as file:
-        file.write("\n# A remark.\n")
+    path = deployment.folder / "src/vitrail/graph/kdtree.py"
+    path.write_text(path.read_text() + "\n# A remark.\n")
     assert deployment.planned() == set()
 
 

@@ -20,6 +20,24 @@ from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
 
+# Stages of one sample, whose settings a column of the sheet may set for that sample.
+SAMPLE_STAGES = (
+    "ingest",
+    "table",
+    "tile",
+    "segment",
+    "stitch",
+    "preview",
+    "assign",
+    "matrix",
+    "annotate",
+    "graph",
+    "autocorrelation",
+    "portrait",
+    "assemble",
+)
+
+
 def load_yaml(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
@@ -29,7 +47,7 @@ def load_inputs():
     schema = load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
     complete = settings.merge(load_yaml(ROOT / "config/config.yaml"), config)
     settings.validate(complete, schema)
-    rows = sheet.read_sheet(complete["samples"], schema["properties"])
+    rows = sheet.read_sheet(complete["samples"], SAMPLE_STAGES)
     sheet.check_files(rows, complete["samples"], synthetic_folder(complete))
     settings.check_overrides(complete, rows, schema, complete["samples"])
     for row in rows:
