@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from deployment import Deployment
 
-COLUMNS = "sample condition unit format image transcripts pixel_size annotate.markers".split()
+COLUMNS = ["sample", "condition", "unit", "format", "image", "transcripts", "pixel_size"]
+COLUMNS += ["annotate.markers"]
 
 
 def sheet_row(sample: str, condition: str, unit: str, slide: str) -> str:

@@ -61,7 +61,7 @@ def test_killed_runs_end_with_the_undisturbed_bits(finished, fresh):
     assert hit == 3
     fresh.run()
     assert differing(finished.results(), fresh.results()) == []
-    left = [path for path in (fresh.folder / "results").rglob(".unfinished-*")]
+    left = list((fresh.folder / "results").rglob(".unfinished-*"))
     assert left == []
 
 

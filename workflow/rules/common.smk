@@ -19,7 +19,6 @@ from vitrail import provenance, readers, segmentation, settings, sheet
 from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
-
 # Stages of one sample, whose settings a column of the sheet may set for that sample.
 SAMPLE_STAGES = (
     "ingest",
