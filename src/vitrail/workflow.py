@@ -18,6 +18,13 @@ from vitrail.job import WORKFLOW_VARIABLE, process_start
 OWNER_FILE = "vitrail-owner.json"
 
 
+def share_source(source: Path) -> None:
+    """Put the library on the import path of all jobs: their environments hold other packages only."""
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(source), *(path for path in others if path and path != str(source))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
 def announce() -> None:
     """Name this process in the environment, so that its jobs end when it does."""
     pid = os.getpid()

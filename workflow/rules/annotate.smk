@@ -1,10 +1,3 @@
-def countable(wildcards):
-    """The count matrix, and the marker list where the config names one."""
-    files = {"counts": of(wildcards.sample, "counts.h5ad")}
-    markers = stage_settings("annotate", wildcards.sample).get("markers")
-    return files | ({"markers": markers} if markers else {})
-
-
 rule annotate:
     """Flag cells by quality, normalise, cluster, name cell types."""
     input:

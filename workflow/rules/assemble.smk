@@ -1,37 +1,3 @@
-SLIDE_PARTS = {
-    "slide": "slide.zarr",
-    "info": "slide.json",
-    "labels": "segmentation/labels.zarr",
-    "outlines": "segmentation/cells.parquet",
-    "nuclei": "segmentation/nuclei.parquet",
-    "seams": "segmentation/seams.json",
-}
-TRANSCRIPT_PARTS = {"transcripts": "transcripts.zarr", "account": "assignment.json"}
-CELL_PARTS = {
-    "cells": "annotated.h5ad",
-    "graph": "graph.npz",
-    "autocorrelation": "autocorrelation.parquet",
-    "portraits": "portraits.npz",
-}
-
-
-def parts(wildcards):
-    """All that a sample has, each file by the name that the script knows it by."""
-    return {
-        key: of(wildcards.sample, name)
-        for key, name in parts_of(wildcards.sample).items()
-    }
-
-
-def parts_of(sample):
-    names = dict(CELL_PARTS)
-    if not is_table(sample):
-        names |= SLIDE_PARTS
-    if has_transcripts(sample):
-        names |= TRANSCRIPT_PARTS
-    return names
-
-
 rule assemble:
     """Put all of a sample into one AnnData and one SpatialData."""
     input:

@@ -1,6 +1,6 @@
 """What all rules share: the library, the config, the sheet, and what each sample has."""
 
-import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,9 +11,6 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
-)
 
 from vitrail import provenance, readers, segmentation, settings, sheet
 from vitrail import workflow as support
@@ -70,6 +67,7 @@ SYNTHETIC = synthetic_folder(CONFIG)
 COHORT = f"{RESULTS}/cohort"
 
 
+support.share_source(SOURCE)
 support.announce()
 if workflow.is_main_process and support.take_over(Path(".snakemake")):
     logger.info(

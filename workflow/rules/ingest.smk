@@ -1,22 +1,3 @@
-SLIDE_COLUMNS = (
-    "format",
-    "image",
-    "transcripts",
-    "labels",
-    "nucleus_labels",
-    "boundaries",
-    "nucleus_boundaries",
-    "pixel_size",
-    "z",
-    "region",
-)
-
-
-def raw_files(wildcards):
-    """The files that the sheet names; of a folder, those in it, whose changes Snakemake sees."""
-    return readers.input_files(SAMPLES[wildcards.sample], format_of(wildcards.sample))
-
-
 rule ingest:
     """Bring a sample's raw files into one SpatialData store."""
     input:

@@ -1,19 +1,3 @@
-DRAWN_PARTS = ("slide", "info", "labels", "seams", "account")
-
-
-def drawn_files(sample):
-    """Files beside the AnnData that the report draws from."""
-    names = parts_of(sample)
-    return {part: of(sample, names[part]) for part in DRAWN_PARTS if part in names}
-
-
-def report_row(sample):
-    """A sample of the report: its row of the sheet and its files, None where it has none."""
-    files = dict.fromkeys(DRAWN_PARTS) | drawn_files(sample)
-    row = sheet_row(sample, ("condition", "unit"))
-    return {"row": row, "anndata": of(sample, f"{sample}.h5ad")} | files
-
-
 rule report:
     """Write the report of the cohort."""
     input:

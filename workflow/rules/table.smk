@@ -1,6 +1,3 @@
-TABLE_COLUMNS = ("format", "table", "table_filter", "pixel_size")
-
-
 rule table:
     """Bring a table of annotated cells into the form of a count matrix."""
     input:

@@ -1,0 +1,93 @@
+"""Which files and which part of the sheet each stage reads, by what a sample has."""
+
+SLIDE_COLUMNS = (
+    "format",
+    "image",
+    "transcripts",
+    "labels",
+    "nucleus_labels",
+    "boundaries",
+    "nucleus_boundaries",
+    "pixel_size",
+    "z",
+    "region",
+)
+
+
+def raw_files(wildcards):
+    """The files that the sheet names; of a folder, those in it, whose changes Snakemake sees."""
+    return readers.input_files(SAMPLES[wildcards.sample], format_of(wildcards.sample))
+
+
+TABLE_COLUMNS = ("format", "table", "table_filter", "pixel_size")
+
+
+def segmented(wildcards):
+    """Files that the count matrix is made from; without transcripts it holds intensities."""
+    names = {
+        "slide": "slide.zarr",
+        "info": "slide.json",
+        "labels": "segmentation/labels.zarr",
+        "cells": "segmentation/cells.parquet",
+        "nuclei": "segmentation/nuclei.parquet",
+    }
+    if has_transcripts(wildcards.sample):
+        names |= {"transcripts": "transcripts.zarr", "account": "assignment.json"}
+    return {key: of(wildcards.sample, name) for key, name in names.items()}
+
+
+def countable(wildcards):
+    """The count matrix, and the marker list where the config names one."""
+    files = {"counts": of(wildcards.sample, "counts.h5ad")}
+    markers = stage_settings("annotate", wildcards.sample).get("markers")
+    return files | ({"markers": markers} if markers else {})
+
+
+SLIDE_PARTS = {
+    "slide": "slide.zarr",
+    "info": "slide.json",
+    "labels": "segmentation/labels.zarr",
+    "outlines": "segmentation/cells.parquet",
+    "nuclei": "segmentation/nuclei.parquet",
+    "seams": "segmentation/seams.json",
+}
+TRANSCRIPT_PARTS = {"transcripts": "transcripts.zarr", "account": "assignment.json"}
+CELL_PARTS = {
+    "cells": "annotated.h5ad",
+    "graph": "graph.npz",
+    "autocorrelation": "autocorrelation.parquet",
+    "portraits": "portraits.npz",
+}
+
+
+def parts(wildcards):
+    """All that a sample has, each file by the name that the script knows it by."""
+    return {
+        key: of(wildcards.sample, name)
+        for key, name in parts_of(wildcards.sample).items()
+    }
+
+
+def parts_of(sample):
+    names = dict(CELL_PARTS)
+    if not is_table(sample):
+        names |= SLIDE_PARTS
+    if has_transcripts(sample):
+        names |= TRANSCRIPT_PARTS
+    return names
+
+
+DRAWN_PARTS = ("slide", "info", "labels", "seams", "account")
+
+
+def drawn_files(sample):
+    """Files beside the AnnData that the report draws from."""
+    names = parts_of(sample)
+    return {part: of(sample, names[part]) for part in DRAWN_PARTS if part in names}
+
+
+def report_row(sample):
+    """A sample of the report: its row of the sheet and its files, None where it has none."""
+    files = dict.fromkeys(DRAWN_PARTS) | drawn_files(sample)
+    row = sheet_row(sample, ("condition", "unit"))
+    return {"row": row, "anndata": of(sample, f"{sample}.h5ad")} | files
