@@ -19,7 +19,7 @@ OWNER_FILE = "vitrail-owner.json"
 
 
 def share_source(source: Path) -> None:
-    """Put the library on the import path of all jobs: their environments hold other packages only."""
+    """Put the library on the import path of all jobs, whose environments do not hold it."""
     others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     paths = [str(source), *(path for path in others if path and path != str(source))]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
