@@ -64,6 +64,14 @@ def test_bad_keys_are_one_sentence(config, expected):
     assert sentence(config) == expected
 
 
+def test_texts_of_the_command_line_become_what_the_schema_wants():
+    given = {"seed": "3", "graph": {"kind": "knn", "k": "8", "radius": "null"}}
+    wanted = {"seed": 3, "graph": {"kind": "knn", "k": 8, "radius": None}}
+    assert settings.typed(given, SCHEMA) == wanted
+    with pytest.raises(VitrailError, match="key 'graph.k' is 'six', wanted a whole number"):
+        settings.validate(settings.typed({"graph": {"kind": "knn", "k": "six"}}, SCHEMA), SCHEMA)
+
+
 def test_merge_lays_mappings_over_each_other_and_leaves_the_base():
     base = {"graph": {"kind": "knn", "k": 6}, "list": [1, 2]}
     merged = settings.merge(base, {"graph": {"k": 8}, "list": [3]})

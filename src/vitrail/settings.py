@@ -27,6 +27,24 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def typed(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Value with its texts turned into what the schema wants in their place.
+
+    Snakemake's ``--config section='{key: 3}'`` gives every value as text. A text is read as YAML
+    where the schema allows no text; whether the result is right is for `validate` to say.
+    """
+    import yaml
+
+    if isinstance(value, Mapping):
+        properties = schema.get("properties", {})
+        others = schema.get("additionalProperties")
+        fallback = others if isinstance(others, Mapping) else {}
+        return {key: typed(item, properties.get(key, fallback)) for key, item in value.items()}
+    if isinstance(value, str) and "type" in schema and "string" not in _listed(schema["type"]):
+        return yaml.safe_load(value)
+    return value
+
+
 def validate(config: Mapping[str, Any], schema: Mapping[str, Any], where: str = "config") -> None:
     """Check a configuration against its schema.
 
@@ -155,6 +173,10 @@ def _alternatives(schemas: list[Mapping[str, Any]]) -> Iterator[str]:
             yield from _kinds(schema.get("type", "another kind of value"))
 
 
+def _listed(kinds: str | list[str]) -> list[str]:
+    return [kinds] if isinstance(kinds, str) else kinds
+
+
 def _kinds(kinds: str | list[str]) -> list[str]:
     names = {
         "integer": "a whole number",
@@ -165,5 +187,4 @@ def _kinds(kinds: str | list[str]) -> list[str]:
         "object": "a mapping of keys to values",
         "null": "nothing",
     }
-    listed = [kinds] if isinstance(kinds, str) else kinds
-    return [names.get(kind, kind) for kind in listed]
+    return [names.get(kind, kind) for kind in _listed(kinds)]

@@ -170,8 +170,11 @@ def test_an_edited_input_reruns_the_stages_that_read_it(deployment):
     assert deployment.planned() == from_stage("annotate")
 
 
-def test_a_deleted_result_is_made_again_with_what_lies_downstream(deployment):
+def test_a_deleted_result_is_made_again_when_it_is_asked_for(deployment):
     (deployment.folder / "results/A/graph.npz").unlink()
+    assert deployment.planned() == set()
+    assert deployment.planned("graph") == {"graph A"}
+    (deployment.folder / "results/A/A.h5ad").unlink()
     assert deployment.planned() == from_stage("graph", ["A"])
 
 

@@ -42,6 +42,7 @@ def load_inputs():
     """Config with defaults and the sheet's rows; bad input ends the run with one sentence."""
     schema = load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
     complete = settings.merge(load_yaml(ROOT / "config/config.yaml"), config)
+    complete = settings.typed(complete, schema)
     settings.validate(complete, schema)
     rows = sheet.read_sheet(complete["samples"], SAMPLE_STAGES)
     sheet.check_files(rows, complete["samples"], synthetic_folder(complete))

@@ -52,10 +52,10 @@ def find_slide(spec: Spec, name: str) -> Slide:
 
 def sample_sheet(spec: Spec, folder: str = "results/synthetic") -> str:
     """Sample sheet (tab separated) that reads the cohort's slides from `folder`."""
-    lines = ["sample\tcondition\tunit\timage\ttranscripts\tpixel_size"]
+    lines = ["sample\tcondition\tunit\tformat\timage\ttranscripts\tpixel_size"]
     for slide in slides(spec):
         place = f"{folder}/{slide.name}"
         files = f"{place}/image.ome.tif\t{place}/transcripts.parquet"
-        row = f"{slide.name}\t{slide.condition}\t{slide.unit}\t{files}\t{spec.pixel_size:g}"
-        lines.append(row)
+        identity = f"{slide.name}\t{slide.condition}\t{slide.unit}\tsynthetic"
+        lines.append(f"{identity}\t{files}\t{spec.pixel_size:g}")
     return "\n".join(lines) + "\n"
