@@ -68,7 +68,7 @@ def test_texts_of_the_command_line_become_what_the_schema_wants():
     given = {"seed": "3", "graph": {"kind": "knn", "k": "8", "radius": "null"}}
     wanted = {"seed": 3, "graph": {"kind": "knn", "k": 8, "radius": None}}
     assert settings.typed(given, SCHEMA) == wanted
-    with pytest.raises(VitrailError, match="key 'graph.k' is 'six', wanted a whole number"):
+    with pytest.raises(VitrailError, match=r"key 'graph\.k' is 'six', wanted a whole number"):
         settings.validate(settings.typed({"graph": {"kind": "knn", "k": "six"}}, SCHEMA), SCHEMA)
 
 

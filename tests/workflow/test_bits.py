@@ -2,7 +2,9 @@
 
 import os
 import random
+import shutil
 import signal
+import time
 
 import pytest
 
@@ -14,14 +16,8 @@ def fresh(finished, tmp_path):
     """A copy of the finished run without results of the samples; the slides stay."""
     deployment = finished.copy(tmp_path / "run")
     for name in ("A", "B", "cohort"):
-        remove(deployment.folder / "results" / name)
+        shutil.rmtree(deployment.folder / "results" / name)
     return deployment
-
-
-def remove(path):
-    import shutil
-
-    shutil.rmtree(path)
 
 
 def differing(one, other):
@@ -40,25 +36,25 @@ def test_any_number_of_shards_gives_the_same_bits(finished, fresh, shards):
     assert differing(finished.results(), results) == []
 
 
-def kill_at_random(deployment, seed, kills):
-    """Kill Snakemake `kills` times at random moments; give back how many runs were hit."""
+def kill_at_random(deployment, seed, kills, most_jobs):
+    """Kill Snakemake `kills` times, each some jobs and a moment into its run."""
     moments = random.Random(seed)
-    hit = 0
     for _ in range(kills):
         process = deployment.start()
-        try:
-            process.communicate(timeout=moments.uniform(2.0, 15.0))
-        except Exception:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            process.stdout.close()
-            hit += 1
-    return hit
+        jobs = moments.randint(0, most_jobs)
+        for line in process.stdout:
+            jobs -= line.startswith("Finished jobid")
+            if jobs < 0 or (jobs == 0 and line.startswith("Select jobs to execute")):
+                break
+        time.sleep(moments.uniform(0.0, 1.5))
+        assert process.poll() is None, "the run ended before it could be killed"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
 
 
 def test_killed_runs_end_with_the_undisturbed_bits(finished, fresh):
-    hit = kill_at_random(fresh, seed=1, kills=3)
-    assert hit == 3
+    kill_at_random(fresh, seed=1, kills=3, most_jobs=5)
     fresh.run()
     assert differing(finished.results(), fresh.results()) == []
     left = list((fresh.folder / "results").rglob(".unfinished-*"))
@@ -68,7 +64,7 @@ def test_killed_runs_end_with_the_undisturbed_bits(finished, fresh):
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(100, 100 + max(1, KILLS // 5)))
 def test_many_killed_runs_end_with_the_undisturbed_bits(finished, fresh, seed):
-    hit = kill_at_random(fresh, seed, kills=5)
+    kill_at_random(fresh, seed, kills=5, most_jobs=3)
     fresh.run()
     assert differing(finished.results(), fresh.results()) == []
-    print(f"seed {seed}: {hit} kills survived, {len(fresh.results())} files equal")
+    print(f"seed {seed}: 5 kills survived, {len(fresh.results())} files equal")

@@ -91,3 +91,9 @@ def report_row(sample):
     files = dict.fromkeys(DRAWN_PARTS) | drawn_files(sample)
     row = sheet_row(sample, ("condition", "unit"))
     return {"row": row, "anndata": of(sample, f"{sample}.h5ad")} | files
+
+
+def reported_config():
+    """The config as the report prints it: without what changes no result."""
+    sections = {name: section for name, section in CONFIG.items() if name != "preview"}
+    return sections | {"tile": provenance.record("tile", CONFIG["tile"])["settings"]}

@@ -22,7 +22,7 @@ rule report:
     params:
         settings=stage_settings("report"),
         files=[report_row(sample) for sample in SAMPLES],
-        config={key: CONFIG[key] for key in CONFIG if key != "preview"},
+        config=reported_config(),
         code=code_of("report"),
         templates=provenance.files_hash(
             sorted(SOURCE.glob("vitrail/report/templates/*"))
