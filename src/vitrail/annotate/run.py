@@ -50,6 +50,7 @@ def annotate(
     _store_quality(cells, quality)
     cells.obs["cluster"] = Categorical(np.full(cells.shape[0], -1, dtype=np.int8), [])
     if cells.shape[1] == 0:
+        cells.layers["lognorm"] = _no_columns(cells.shape[0])
         return cells
     cells.layers["lognorm"] = _normalised(cells, quality.passed, settings, is_counts)
     neighbours = _cluster(cells, quality.passed, settings, is_counts)
@@ -66,6 +67,12 @@ def _canonical(X: Any) -> Any:
     X.sum_duplicates()
     X.eliminate_zeros()
     return X
+
+
+def _no_columns(n: int) -> Any:
+    from scipy import sparse
+
+    return sparse.csr_matrix((n, 0), dtype=np.float32)
 
 
 def _store_quality(cells: CellMatrix, quality: Quality) -> None:
