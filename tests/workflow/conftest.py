@@ -1,6 +1,6 @@
 import fcntl
 import json
-from pathlib import Path
+import os
 
 import pytest
 import yaml
@@ -41,7 +41,9 @@ def small(deployment: Deployment) -> Deployment:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Deployment:
     """A finished run of the small cohort, made once for all test processes; copy it, never edit."""
-    shared = Path(tmp_path_factory.getbasetemp()).parent
+    base = tmp_path_factory.getbasetemp()
+    # Processes of one session each have a folder in the session's; other sessions have their own.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = shared / "finished"
     with open(shared / "finished.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
