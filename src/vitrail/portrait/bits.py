@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, models, register_model
+from numba import extending, njit, types
+from numba.extending import models, register_model
+
+# The functions below are called without the first argument that their definitions show.
+intrinsic: Any = extending.intrinsic
 
 WORDS = 8
 BITS = 64 * WORDS

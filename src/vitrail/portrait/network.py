@@ -43,7 +43,8 @@ def lay_out(matrix: sp.csr_matrix) -> Network:
     indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
     order, bounds = block_order(indptr, indices, BITS)
     component = np.repeat(np.arange(bounds.size - 1, dtype=np.int32), np.diff(bounds))
-    return Network(*_fours(indptr, indices, order), component, order)
+    start, neighbours = _fours(indptr, indices, order)
+    return Network(start, neighbours, component, order)
 
 
 @njit(cache=True, nogil=True)
