@@ -65,9 +65,9 @@ def by_networkx(graph: Any, _threads: int) -> Any:
 
 def by_netrd(graph: Any, _threads: int) -> Any:
     """Portrait by netrd, cut to the part that is not empty."""
-    from netrd.distance.portrait_divergence import portrait_py
+    from netrd.distance.portrait_divergence import portrait
 
-    b = np.asarray(portrait_py(graph), dtype=np.int64)
+    b = np.asarray(portrait(graph), dtype=np.int64)
     used = b[:, 1:].nonzero()
     b = b[: used[0].max() + 1, : used[1].max() + 2].copy()
     b[:, 0] = graph.number_of_nodes() - b[:, 1:].sum(axis=1)
