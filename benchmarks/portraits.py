@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,9 +91,16 @@ PEERS: tuple[Peer, ...] = (
 )
 
 
-def peak_mb() -> float:
-    """Peak memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident_mb(line: str) -> float:
+    """Memory of this process now (VmRSS) or at its peak (VmHWM), as Linux counts it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(row.split()[1]) for row in status if row.startswith(line)) / 1024
+
+
+def forget_peak() -> float:
+    """Begin a new peak at what is resident now, and return that."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return resident_mb("VmRSS")
 
 
 def measured(peer: Peer, n: int, threads: int, repeats: int, results: Any) -> None:
@@ -107,7 +114,7 @@ def measured(peer: Peer, n: int, threads: int, repeats: int, results: Any) -> No
         return
     graph: Any = spatial_graph(n)
     graph = as_networkx(graph) if needs_networkx else graph
-    before = peak_mb()
+    before = forget_peak()
     walls, cpus = [], []
     for _ in range(repeats):
         wall, cpu = time.perf_counter(), time.process_time()
@@ -116,7 +123,9 @@ def measured(peer: Peer, n: int, threads: int, repeats: int, results: Any) -> No
         cpus.append(time.process_time() - cpu)
         if walls[-1] > 60:
             break
-    results.put((statistics.median(walls), statistics.median(cpus), peak_mb() - before, b))
+    results.put(
+        (statistics.median(walls), statistics.median(cpus), resident_mb("VmHWM") - before, b)
+    )
 
 
 def apart(function: Callable[..., None], *arguments: Any) -> Any:
@@ -166,10 +175,11 @@ def large(threads: int, exact: bool, results: Any) -> None:
     sampled_divergence(*(sampled_portrait(small, 1024, seed) for seed in (0, 1)))
 
     def timed(name: str, function: Callable[[], Any]) -> Any:
-        before, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
+        before, wall, cpu = forget_peak(), time.perf_counter(), time.process_time()
         found = function()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        print(f"{name:44} {wall:8.1f} s {cpu:8.1f} s CPU, {peak_mb() - before:+.0f} MB", flush=True)
+        memory = resident_mb("VmHWM") - before
+        print(f"{name:44} {wall:8.1f} s {cpu:8.1f} s CPU, {memory:+.0f} MB", flush=True)
         return found
 
     print(f"\n{MILLION:,d} nodes")
