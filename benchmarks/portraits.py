@@ -9,7 +9,7 @@ ratio to vitrail's time. A peer is left out at sizes at which it would take long
 minutes. Each figure is taken in a process of its own, on code compiled beforehand; all results are
 checked to be equal.
 
-`--large` adds vitrail alone on a million nodes: limited to 10 levels, sampled from 8,192 sources
+`--large` adds vitrail alone on a million nodes: limited to 10 levels, sampled from 4,096 sources
 with the divergence's standard error, and, with `--exact-million`, the exact portrait.
 """
 
@@ -184,8 +184,8 @@ def large(threads: int, exact: bool, results: Any) -> None:
 
     print(f"\n{MILLION:,d} nodes")
     timed("10 levels, exact", lambda: portrait(graph, max_depth=10, threads=threads))
-    first = timed("8,192 sources", lambda: sampled_portrait(graph, 8192, 0, threads))
-    other = sampled_portrait(spatial_graph(MILLION, 1), 8192, 1, threads)
+    first = timed("4,096 sources", lambda: sampled_portrait(graph, 4096, 0, threads))
+    other = sampled_portrait(spatial_graph(MILLION, 1), 4096, 1, threads)
     estimate = timed("divergence of two such", lambda: sampled_divergence(first, other))
     print(f"estimate {estimate.value:.5f}, standard error {estimate.error:.5f}")
     if exact:

@@ -133,7 +133,9 @@ def shell_entries(
         stored = np.flatnonzero(histogram)
         place = stored // parts
         level = np.searchsorted(offset, place, side="right") - 1
-        found.append((stored % parts, level, place - offset[level], histogram[stored]))
+        found.append(
+            (stored % parts, level, place - offset[level], histogram[stored].astype(np.int64))
+        )
     part, level, count, number = (np.concatenate(column) for column in zip(*found, strict=True))
     return part, level, count, number
 

@@ -81,7 +81,7 @@ def sample_portraits(
     seed: int = 0,
     threads: int | None = None,
     estimator: str = "exact",
-    sources: int = 8192,
+    sources: int = 4096,
     rounds: int = 2,
 ) -> SamplePortraits:
     """Portraits of a sample: its tissue, its cell types, its windows and their shuffles.

@@ -63,7 +63,7 @@ class SampledPortrait:
 
 
 def sampled_portrait(
-    graph: Any, sources: int = 8192, seed: int = 0, threads: int | None = None
+    graph: Any, sources: int = 4096, seed: int = 0, threads: int | None = None
 ) -> SampledPortrait:
     """Portrait of a graph from a sample of its nodes that is spread over it.
 

@@ -57,7 +57,7 @@ def shell_histogram(
     fresh, planes, waiting = rows(EIGHT), rows(PLANES), rows(PLANES)
     sizes = np.zeros((64, BITS), np.int32)
     offset = np.zeros(2, np.int64)
-    histogram = np.zeros(0, np.int64)
+    histogram = np.zeros(0, np.int32)
     for batch in range(first, (sources.size + BITS - 1) // BITS, step):
         own = sources[batch * BITS : (batch + 1) * BITS]
         _begin(start, neighbours, component, own, reached, wanted, slot, active, touched)
@@ -203,12 +203,12 @@ def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int, parts:
             for source in range(sources):
                 largest = max(largest, sizes[level, source])
         if largest >= width:
-            width = 2 * (largest + 1)
+            width = largest + largest // 4 + 2
             grown = True
         wider[level + 1] = wider[level] + width
     if not grown:
         return offset, histogram
-    room = np.zeros(wider[levels] * parts, np.int64)
+    room = np.zeros(wider[levels] * parts, np.int32)
     for level in range(old_levels):
         for i in range((offset[level + 1] - offset[level]) * parts):
             room[wider[level] * parts + i] = histogram[offset[level] * parts + i]
