@@ -5,11 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from portrait_oracle import divergence_by_definition, portrait_by_definition
+from scipy.sparse.csgraph import connected_components, shortest_path
 
 from vitrail.errors import VitrailError
 from vitrail.graph import delaunay, knn
 from vitrail.portrait import divergence, portrait
-from vitrail.portrait.order import hilbert_order, search_order
+from vitrail.portrait.order import block_order, hilbert_order
 
 
 @st.composite
@@ -126,6 +127,44 @@ def test_numbering_of_nodes_does_not_matter(adjacency, random):
     assert divergence(b1, b2) == pytest.approx(0.0, abs=1e-12)
 
 
+@settings(max_examples=40, deadline=None)
+@given(graphs(), st.integers(0, 10_000), st.sampled_from([None, 0, 2]))
+def test_members_are_seen_through_the_whole_graph(adjacency, seed, depth):
+    members = np.random.default_rng(seed).random(len(adjacency)) < 0.4
+    found = portrait(sp.csr_matrix(adjacency), members=members, max_depth=depth).toarray()
+    steps = shortest_path(np.maximum(adjacency, adjacency.T), unweighted=True)
+    steps = steps[np.ix_(members, members)]
+    for level, row in enumerate(found):
+        sizes = (steps == level).sum(axis=1)
+        assert row.tolist() == np.bincount(sizes, minlength=len(row)).tolist()
+    counted = np.isfinite(steps) & (steps <= (np.inf if depth is None else depth))
+    assert len(found) == steps[counted].max(initial=-1) + 1
+
+
+def test_blocks_of_the_order_are_compact():
+    xy = np.random.default_rng(5).random((8192, 2)) * 90
+    graph = knn(xy, 6)
+    order, _ = block_order(graph.indptr.astype(np.int64), graph.indices.astype(np.int32), 512)
+    blocks = xy[order].reshape(16, 512, 2)
+    # A square of 512 of these nodes is 22.6 wide; a stripe along the slide would be 90.
+    assert np.ptp(blocks, axis=1).max() < 50
+    assert np.median(np.ptp(blocks, axis=1)) < 32
+
+
+def test_many_components_and_a_long_chain():
+    chain = sp.diags([np.ones(699)], [1], shape=(700, 700))
+    pairs = sp.block_diag([np.array([[0, 1], [0, 0]])] * 400)
+    found = portrait(sp.block_diag([pairs, chain, sp.csr_matrix((5, 5))])).toarray()
+    assert found.shape == (700, 3)
+    assert found[0].tolist() == [0, 1505, 0]
+    assert found[1].tolist() == [5, 802, 698]
+    for level in range(2, 700):
+        # Of a chain of 700, those within `level` of an end have one node there, or none.
+        two = max(0, 700 - 2 * level)
+        one = 2 * (700 - level) - 2 * two
+        assert found[level].tolist() == [1505 - one - two, one, two]
+
+
 def test_empty_graphs():
     empty, single = portrait(sp.csr_matrix((0, 0))), portrait(sp.csr_matrix((1, 1)))
     assert divergence(empty, empty) == 0.0
@@ -141,7 +180,10 @@ def test_divergence_over_the_first_levels():
 
 def test_orders_are_permutations():
     graph = knn(np.random.default_rng(2).random((200, 2)), 2)
-    assert sorted(search_order(graph.indptr, graph.indices)) == list(range(200))
+    order, bounds = block_order(graph.indptr.astype(np.int64), graph.indices, 32)
+    assert sorted(order) == list(range(200))
+    parts = connected_components(graph)[1][order]
+    assert (np.flatnonzero(np.diff(parts)) + 1).tolist() == bounds[1:-1].tolist()
     xy = np.random.default_rng(2).random((300, 2)) * 1e-300
     assert sorted(hilbert_order(xy)) == list(range(300))
     assert hilbert_order(np.zeros((4, 2))).tolist() == [0, 1, 2, 3]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vitrail.compare.composition import composition_distances, pattern_distances
 from vitrail.compare.conditions import comparison_table
 from vitrail.compare.distances import (
     GraphDistances,
@@ -22,7 +23,10 @@ from vitrail.graph import build
 from vitrail.portrait.sample import SamplePortraits, sample_portraits
 
 # Settings of the stages before that make portraits incomparable where they differ.
-SHARED_SETTINGS = ("graph", "windows", "window_cells", "shuffles", "depth", "max_depth")
+SHARED_SETTINGS = (
+    "graph", "windows", "window_cells", "shuffles", "depth", "estimator", "max_depth", "sources",
+    "rounds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -183,18 +187,23 @@ def _divergence_table(samples: Sequence[Sample], graphs: Sequence[GraphDistances
         for side, index in (("a", a), ("b", b))
     }
     tables = []
+    alone = composition_distances([sample.portraits for sample in samples])
+    kernel = pattern_distances([sample.portraits.patterns for sample in samples])
     for graph in graphs:
         table = pd.DataFrame(pairs)
         table["graph"] = graph.graph
         table["cell_type"] = pd.Series([graph.cell_type] * a.size, dtype="object")
         table["cells_a"], table["cells_b"] = graph.cells[a], graph.cells[b]
-        table["raw"] = graph.raw
+        table["raw"], table["raw_error"] = graph.raw, graph.raw_error
         table["controlled"] = graph.controlled
         table["null_mean"], table["null_sd"] = graph.null_mean, graph.null_sd
         spread = np.where(graph.null_sd > 0, graph.null_sd, np.nan)
         table["z"] = (graph.controlled - graph.null_mean) / spread
         table["arrangement"] = graph.arrangement
         table["distance"] = np.sqrt(graph.squared[a, b])
+        typed = graph.graph == "types"
+        table["composition"] = alone[a, b] if typed else np.nan
+        table["wl"] = kernel[a, b] if typed else np.nan
         table["note"] = _notes(samples, graph, a, b)
         tables.append(table)
     if not tables:
@@ -208,7 +217,8 @@ def _divergence_table(samples: Sequence[Sample], graphs: Sequence[GraphDistances
 def _divergence_table_columns() -> pd.DataFrame:
     text = ["sample_a", "sample_b", "condition_a", "condition_b", "unit_a", "unit_b", "graph",
             "cell_type"]  # fmt: skip
-    numbers = ["raw", "controlled", "null_mean", "null_sd", "z", "arrangement", "distance"]
+    numbers = ["raw", "raw_error", "controlled", "null_mean", "null_sd", "z", "arrangement",
+               "distance", "composition", "wl"]  # fmt: skip
     columns: dict[str, pd.Series] = {name: pd.Series(dtype="category") for name in text}
     columns |= {name: pd.Series(dtype=np.int64) for name in ("cells_a", "cells_b")}
     columns |= {name: pd.Series(dtype=np.float64) for name in numbers}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.compare.whole import WholePortraits, whole_portraits
 from vitrail.portrait.arrangement import profile
 from vitrail.portrait.pairwise import Masses, pair_divergences, split_divergences, stack
 from vitrail.portrait.sample import SamplePortraits
@@ -33,7 +34,7 @@ class GraphDistances:
         Numbers of the samples that are not compared.
     why
         Why they are not.
-    raw, controlled, null_mean, null_sd, arrangement
+    raw, raw_error, controlled, null_mean, null_sd, arrangement
         One value a pair (pairs,), NaN where there is none.
     squared
         Squared distances that are tested (samples, samples); NaN where a sample is left out.
@@ -45,6 +46,7 @@ class GraphDistances:
     left_out: list[int]
     why: str
     raw: Floats
+    raw_error: Floats
     controlled: Floats
     null_mean: Floats
     null_sd: Floats
@@ -66,8 +68,7 @@ def tissue_distances(
     a, b = sample_pairs(n)
     cells = np.array([p.meta["cells"] for p in portraits], np.int64)
     tissue_alone = [_only(len(p.types) + 1, 0, s) for s, p in enumerate(portraits)]
-    whole = stack([p.whole for p in portraits], tissue_alone, n)
-    raw = pair_divergences(whole, a, b, threads)
+    raw, raw_error = whole_portraits(portraits, tissue_alone, cells).divergences(a, b, threads)
     windows = int(portraits[0].meta["windows"]) if n else 0
     size = int(portraits[0].meta["window_cells"]) if n else 0
     left_out = [s for s, count in enumerate(cells.tolist()) if count < size or count == 0]
@@ -89,7 +90,7 @@ def tissue_distances(
     squared = _square(controlled, a, b, n)
     nothing = np.full(a.size, np.nan)
     return GraphDistances(
-        "tissue", None, cells, left_out, why, raw, controlled, mean, sd, nothing, squared
+        "tissue", None, cells, left_out, why, raw, raw_error, controlled, mean, sd, nothing, squared
     )
 
 
@@ -112,21 +113,21 @@ def type_distances(
         cells[s, codes[s]] = p.cells
     values = _profiles(portraits, codes, len(types), prior)
     known = cells >= min_cells
-    stacks = _type_stacks(portraits, codes, len(types))
+    stacks = _type_stacks(portraits, codes, cells)
     why = f"no type of at least {min_cells} cells"
     results = [_together(values, known, cells, why, a, b)]
     for code, name in enumerate(types):
         left_out = np.flatnonzero(~known[:, code]).tolist()
         why = f"fewer than {min_cells} cells of the type"
         pair_known = known[a, code] & known[b, code]
-        raw, controlled, mean, sd = _subgraphs(
+        raw, raw_error, controlled, mean, sd = _subgraphs(
             portraits, stacks, code, len(types), a, b, pair_known, threads
         )
         squared = _profile_distances(values[:, :, code, :], known, known[:, code])
         results.append(
             GraphDistances(
-                "type", name, cells[:, code], left_out, why, raw, controlled, mean, sd,
-                np.sqrt(squared[a, b]), squared,
+                "type", name, cells[:, code], left_out, why, raw, raw_error, controlled,
+                mean, sd, np.sqrt(squared[a, b]), squared,
             )
         )  # fmt: skip
     return results
@@ -181,7 +182,7 @@ def _together(
     nothing = np.full(a.size, np.nan)
     return GraphDistances(
         "types", None, cells.sum(axis=1), left_out, why, nothing, nothing, nothing, nothing,
-        np.sqrt(squared[a, b]), squared,
+        nothing, np.sqrt(squared[a, b]), squared,
     )  # fmt: skip
 
 
@@ -210,16 +211,13 @@ def _masked_distances(
 
 
 def _type_stacks(
-    portraits: Sequence[SamplePortraits], codes: Sequence[Integers], n_types: int
-) -> tuple[Masses, Masses, Masses]:
+    portraits: Sequence[SamplePortraits], codes: Sequence[Integers], cells: Integers
+) -> tuple[WholePortraits, Masses, Masses]:
     """Whole subgraphs, subgraphs in windows, shuffled subgraphs in windows, of all samples."""
-    n = len(portraits)
+    n, n_types = cells.shape
     shuffles = int(portraits[0].meta["shuffles"])
-    whole = stack(
-        [p.whole for p in portraits],
-        [np.append(-1, s * n_types + codes[s]) for s in range(n)],
-        n * n_types,
-    )
+    rows = [np.append(-1, s * n_types + codes[s]) for s in range(n)]
+    whole = whole_portraits(portraits, rows, cells.ravel())
     typed = stack(
         [p.typed for p in portraits], [s * n_types + codes[s] for s in range(n)], n * n_types
     )
@@ -234,20 +232,20 @@ def _type_stacks(
 
 def _subgraphs(
     portraits: Sequence[SamplePortraits],
-    stacks: tuple[Masses, Masses, Masses],
+    stacks: tuple[WholePortraits, Masses, Masses],
     code: int,
     n_types: int,
     a: Integers,
     b: Integers,
     known: npt.NDArray[np.bool_],
     threads: int | None,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Raw and size-controlled divergence of one type's subgraphs; mean and sd of its null."""
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Raw divergence of one type's subgraphs, its error; in windows, with mean and sd of a null."""
     whole, typed, shuffled = stacks
     shuffles = int(portraits[0].meta["shuffles"])
-    raw, controlled, mean, sd = (np.full(a.size, np.nan) for _ in range(4))
-    raw[known] = pair_divergences(
-        whole, a[known] * n_types + code, b[known] * n_types + code, threads
+    raw, raw_error, controlled, mean, sd = (np.full(a.size, np.nan) for _ in range(5))
+    raw[known], raw_error[known] = whole.divergences(
+        a[known] * n_types + code, b[known] * n_types + code, threads
     )
     large = np.array([p.meta["cells"] >= p.meta["window_cells"] for p in portraits])
     windowed = known & large[a] & large[b]
@@ -264,4 +262,4 @@ def _subgraphs(
             threads,
         ).reshape(-1, shuffles)
         mean[windowed], sd[windowed] = null.mean(axis=1), null.std(axis=1, ddof=1)
-    return raw, controlled, mean, sd
+    return raw, raw_error, controlled, mean, sd

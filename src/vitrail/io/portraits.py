@@ -13,7 +13,7 @@ from vitrail.errors import VitrailError
 from vitrail.io.archive import write_npz
 from vitrail.portrait.sample import Entries, SamplePortraits
 
-LISTS = ("whole", "windows", "typed", "shuffled")
+LISTS = ("whole", "windows", "typed", "shuffled", "patterns")
 PARTS = ("group", "key", "number")
 
 

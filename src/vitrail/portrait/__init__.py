@@ -2,5 +2,6 @@
 
 from vitrail.portrait.divergence import divergence
 from vitrail.portrait.portraits import portrait
+from vitrail.portrait.sampled import sampled_divergence, sampled_portrait
 
-__all__ = ["divergence", "portrait"]
+__all__ = ["divergence", "portrait", "sampled_divergence", "sampled_portrait"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numba import njit
 
 from vitrail.parallel import spans, threaded
 from vitrail.portrait.divergence import SHIFT, entropy_terms
-from vitrail.portrait.sample import Entries
+from vitrail.portrait.entries import Entries
 
 Integers = npt.NDArray[np.int64]
 PIECE = 4096
@@ -40,7 +40,12 @@ class Masses:
     columns: int
 
 
-def stack(entries: Sequence[Entries], rows: Sequence[npt.ArrayLike], total: int) -> Masses:
+def stack(
+    entries: Sequence[Entries],
+    rows: Sequence[npt.ArrayLike],
+    total: int,
+    binned: Callable[[Integers], Integers] | None = None,
+) -> Masses:
     """Put portraits of several samples under each other.
 
     Parameters
@@ -52,6 +57,8 @@ def stack(entries: Sequence[Entries], rows: Sequence[npt.ArrayLike], total: int)
         share a row are added.
     total
         Number of rows.
+    binned
+        Gives the key under which a key's terms are added; None keeps all keys apart.
     """
     row = np.concatenate(
         [np.asarray(r, np.int64)[e.group] for e, r in zip(entries, rows, strict=True)]
@@ -61,7 +68,7 @@ def stack(entries: Sequence[Entries], rows: Sequence[npt.ArrayLike], total: int)
     number = np.concatenate([e.number for e in entries] or [np.zeros(0, np.int64)])
     keep = row >= 0
     row, key, number = row[keep], key[keep], number[keep]
-    known, column = np.unique(key, return_inverse=True)
+    known, column = np.unique(binned(key) if binned else key, return_inverse=True)
     order = np.lexsort((column, row))
     row, column = row[order], column[order]
     mass = ((key % SHIFT).astype(np.float64) * number)[order]

@@ -10,8 +10,11 @@ import scipy.sparse as sp
 
 from vitrail.errors import VitrailError
 from vitrail.parallel import available_threads, threaded
-from vitrail.portrait.order import hilbert_order, search_order
-from vitrail.portrait.search import SOURCES, shell_histogram
+from vitrail.portrait.bits import BITS
+from vitrail.portrait.network import Network, lay_out
+from vitrail.portrait.search import shell_histogram
+
+Integers = npt.NDArray[np.int64]
 
 
 def portrait(
@@ -19,6 +22,7 @@ def portrait(
     max_depth: int | None = None,
     xy: npt.ArrayLike | None = None,
     threads: int | None = None,
+    members: npt.ArrayLike | None = None,
 ) -> sp.csr_matrix:
     """Network portrait B of a graph, exact.
 
@@ -36,9 +40,14 @@ def portrait(
         Last level that is counted; None for all. The result is then the first rows of the full
         portrait.
     xy
-        Positions (n, 2) of the nodes: they speed up the search, and do not change the result.
+        Positions (n, 2) of the nodes. They are not needed: nodes near each other are found in the
+        graph itself.
     threads
         Number of threads; the result does not depend on it.
+    members
+        Boolean (n,): the portrait of these nodes as seen through the whole graph. B[l, k] is then
+        the number of members that have exactly k members at distance l, over paths through any
+        node, and rows sum to the number of members. None for all nodes.
 
     Returns
     -------
@@ -49,21 +58,40 @@ def portrait(
     """
     matrix = undirected(graph)
     n = matrix.shape[0]
-    if n == 0:
+    if xy is not None and len(np.asarray(xy)) != n:
+        raise VitrailError(
+            f"portrait: found {len(np.asarray(xy))} positions, wanted one for each of the {n} "
+            "nodes."
+        )
+    counted = _members(members, n)
+    depth = _depth(max_depth)
+    if not counted.any():
         return sp.csr_matrix((0, 1), dtype=np.int64)
-    indptr, indices = renumbered(matrix, xy)
-    depth = np.iinfo(np.int64).max if max_depth is None else int(max_depth)
-    if depth < 0:
+    network = lay_out(matrix)
+    counted = counted[network.order]
+    sources = np.flatnonzero(counted)
+    _, levels, counts, numbers = shell_entries(network, counted, sources, 1, depth, threads)
+    return from_entries(levels, counts, numbers, sources.size)
+
+
+def _members(members: npt.ArrayLike | None, n: int) -> npt.NDArray[np.uint8]:
+    if members is None:
+        return np.ones(n, np.uint8)
+    mask = np.asarray(members)
+    if mask.shape != (n,) or mask.dtype != bool:
+        raise VitrailError(
+            f"portrait: found members of shape {mask.shape} and type {mask.dtype}, wanted a "
+            f"boolean for each of the {n} nodes."
+        )
+    return mask.astype(np.uint8)
+
+
+def _depth(max_depth: int | None) -> int:
+    if max_depth is None:
+        return int(np.iinfo(np.int64).max)
+    if max_depth < 0:
         raise VitrailError(f"portrait: found max_depth = {max_depth}, wanted at least 0.")
-    sources = np.arange(n)
-    batches = -(-n // SOURCES)
-    workers = max(1, min(threads or available_threads(), batches))
-    parts = threaded(
-        lambda first: shell_histogram(indptr, indices, sources, first, workers, depth),
-        range(workers),
-        workers,
-    )
-    return _assemble(parts, n)
+    return int(max_depth)
 
 
 def undirected(graph: Any) -> sp.csr_matrix:
@@ -80,34 +108,36 @@ def undirected(graph: Any) -> sp.csr_matrix:
     return matrix.maximum(matrix.T).tocsr()
 
 
-def renumbered(
-    matrix: sp.csr_matrix, xy: npt.ArrayLike | None = None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Row offsets and columns of the graph with its nodes numbered so that near ones are near."""
-    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-    if xy is None:
-        order = search_order(indptr, indices)
-    else:
-        order = hilbert_order(np.asarray(xy, dtype=np.float64))
-    if len(order) != matrix.shape[0]:
-        raise VitrailError(
-            f"portrait: found {len(order)} positions, wanted one for each of the "
-            f"{matrix.shape[0]} nodes."
-        )
-    moved = matrix[order][:, order]
-    moved.sort_indices()
-    return moved.indptr.astype(np.int64), moved.indices.astype(np.int32)
+def shell_entries(
+    network: Network,
+    counted: npt.NDArray[np.uint8],
+    sources: Integers,
+    parts: int,
+    depth: int,
+    threads: int | None,
+) -> tuple[Integers, Integers, Integers, Integers]:
+    """Part, level, count and number: so many sources of the part have `count` nodes at `level`.
 
-
-def _assemble(parts: list[Any], n: int) -> sp.csr_matrix:
-    levels, counts, numbers = [], [], []
-    for offset, histogram in parts:
+    Parameters are those of `vitrail.portrait.search.shell_histogram`; entries may repeat, and
+    the order depends on the number of threads.
+    """
+    batches = -(-sources.size // BITS)
+    workers = max(1, min(threads or available_threads(), batches))
+    histograms = threaded(
+        lambda first: shell_histogram(*network[:3], counted, sources, parts, first, workers, depth),
+        range(workers),
+        workers,
+    )
+    found = []
+    for offset, histogram in histograms:
         stored = np.flatnonzero(histogram)
-        level = np.searchsorted(offset, stored, side="right") - 1
-        levels.append(level)
-        counts.append(stored - offset[level])
-        numbers.append(histogram[stored])
-    return from_entries(np.concatenate(levels), np.concatenate(counts), np.concatenate(numbers), n)
+        place = stored // parts
+        level = np.searchsorted(offset, place, side="right") - 1
+        found.append(
+            (stored % parts, level, place - offset[level], histogram[stored].astype(np.int64))
+        )
+    part, level, count, number = (np.concatenate(column) for column in zip(*found, strict=True))
+    return part, level, count, number
 
 
 def from_entries(

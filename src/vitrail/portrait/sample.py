@@ -13,33 +13,17 @@ import scipy.sparse as sp
 from vitrail.errors import VitrailError
 from vitrail.portrait.arrangement import pair_counts
 from vitrail.portrait.divergence import SHIFT
+from vitrail.portrait.entries import Entries
 from vitrail.portrait.groups import group_entries
-from vitrail.portrait.portraits import from_entries, portrait, undirected
+from vitrail.portrait.patterns import count_patterns
+from vitrail.portrait.portraits import portrait, undirected
+from vitrail.portrait.sampled import PARTS, sampled_portrait
 from vitrail.portrait.windows import draw_windows, window_graph
 
 Integers = npt.NDArray[np.int64]
 
-
-@dataclass(frozen=True)
-class Entries:
-    """Several portraits in one list of entries, without their B[l, 0].
-
-    Attributes
-    ----------
-    group, key, number
-        int64, sorted by group and key: in portrait `group`, `number` nodes have
-        ``key % 2^31`` nodes at distance ``key // 2^31``.
-    """
-
-    group: Integers
-    key: Integers
-    number: Integers
-
-    def portrait(self, group: int) -> sp.csr_matrix:
-        """Portrait matrix of one group."""
-        own = self.group == group
-        levels, counts, numbers = self.key[own] // SHIFT, self.key[own] % SHIFT, self.number[own]
-        return from_entries(levels, counts, numbers, int(numbers[levels == 0].sum()))
+# Ways to take the portraits of whole graphs; one for a cohort.
+ESTIMATORS = ("exact", "sampled", "depth")
 
 
 @dataclass(frozen=True)
@@ -53,7 +37,9 @@ class SamplePortraits:
     cells
         Cells of each type (types,).
     whole
-        Portraits of the tissue (group 0) and of each type's subgraph (group 1 + type).
+        Portraits of the tissue (group 0) and of each type's subgraph (group 1 + type). Sampled
+        ones are in `vitrail.portrait.sampled.PARTS` parts, and these groups are
+        ``group * PARTS + part``.
     windows
         Portrait of each window (group = window).
     typed
@@ -62,9 +48,13 @@ class SamplePortraits:
         The same with the types shuffled over the cells (group = shuffle * types + type).
     pairs
         Ordered pairs of typed cells at graph distance 1, 2, ... (depth, types, types).
+    patterns
+        Cells by their neighbourhood's pattern of types: in round `group`, `number` cells have
+        pattern `key` (see `vitrail.portrait.patterns`).
     meta
         ``cells`` (cells in the graph), ``graph`` (kind and parameters), and the settings
-        ``windows``, ``window_cells``, ``shuffles``, ``depth``, ``max_depth``, ``seed``.
+        ``windows``, ``window_cells``, ``shuffles``, ``depth``, ``estimator``, ``max_depth``,
+        ``sources``, ``rounds``, ``seed``.
     """
 
     types: tuple[str, ...]
@@ -74,6 +64,7 @@ class SamplePortraits:
     typed: Entries
     shuffled: Entries
     pairs: Integers
+    patterns: Entries
     meta: dict[str, Any] = field(default_factory=dict)
 
 
@@ -89,6 +80,9 @@ def sample_portraits(
     max_depth: int | None = None,
     seed: int = 0,
     threads: int | None = None,
+    estimator: str = "exact",
+    sources: int = 4096,
+    rounds: int = 2,
 ) -> SamplePortraits:
     """Portraits of a sample: its tissue, its cell types, its windows and their shuffles.
 
@@ -109,12 +103,28 @@ def sample_portraits(
     depth
         Distances at which pairs of types are counted.
     max_depth
-        Last level of the whole portraits; None for all.
+        Last level of the whole portraits with the estimator "depth"; None otherwise.
     seed
-        Seed of windows and shuffles.
+        Seed of windows, shuffles and sources.
     threads
         Number of threads; the result does not depend on it.
+    estimator
+        How whole portraits are taken: "exact", "sampled" (from `sources` nodes, sizes binned) or
+        "depth" (exact up to `max_depth`).
+    sources
+        Nodes that a sampled portrait is taken from; smaller graphs use all their nodes.
+    rounds
+        Rounds of the patterns of types.
     """
+    if estimator not in ESTIMATORS:
+        raise VitrailError(
+            f"portrait: found estimator {estimator!r}, wanted one of {', '.join(ESTIMATORS)}."
+        )
+    if (estimator == "depth") != (max_depth is not None):
+        raise VitrailError(
+            f"portrait: found max_depth = {max_depth} with the estimator {estimator!r}, wanted a "
+            "number with 'depth' and none otherwise."
+        )
     every = np.asarray(xy, dtype=np.float64)
     used = np.arange(len(every)) if qc_pass is None else np.flatnonzero(np.asarray(qc_pass))
     network = undirected(graph)
@@ -139,17 +149,21 @@ def sample_portraits(
         "window_cells": window_cells,
         "shuffles": shuffles,
         "depth": depth,
+        "estimator": estimator,
         "max_depth": max_depth,
+        "sources": sources,
+        "rounds": rounds,
         "seed": seed,
     }
     return SamplePortraits(
         types=names,
         cells=np.bincount(codes[codes >= 0], minlength=len(names)).astype(np.int64),
-        whole=_whole(network, points, codes, len(names), max_depth, threads),
+        whole=_whole(network, codes, len(names), meta, threads),
         windows=Entries(*group_entries(inside, window)),
         typed=Entries(*group_entries(inside, codes[cell_of])),
         shuffled=_shuffled(inside, cell_of, codes, len(names), shuffles, seed),
         pairs=pair_counts(network, codes, len(names), depth),
+        patterns=count_patterns(network, codes, names, rounds),
         meta=meta,
     )
 
@@ -170,19 +184,24 @@ def _codes(
 
 def _whole(
     network: sp.csr_matrix,
-    points: npt.NDArray[np.float64],
     codes: Integers,
     n_types: int,
-    max_depth: int | None,
+    meta: dict[str, Any],
     threads: int | None,
 ) -> Entries:
-    portraits = [portrait(network, max_depth, points, threads)]
+    subgraphs = [network]
     for code in range(n_types):
         own = np.flatnonzero(codes == code)
-        portraits.append(portrait(network[own][:, own], max_depth, points[own], threads))
+        subgraphs.append(network[own][:, own])
     groups, keys, numbers = [], [], []
-    for group, matrix in enumerate(portraits):
-        entries = matrix.tocoo()
+    for group, subgraph in enumerate(subgraphs):
+        if meta["estimator"] == "sampled":
+            parts = sampled_portrait(subgraph, meta["sources"], meta["seed"], threads).parts
+            groups.append(group * PARTS + parts.group)
+            keys.append(parts.key)
+            numbers.append(parts.number)
+            continue
+        entries = portrait(subgraph, meta["max_depth"], threads=threads).tocoo()
         counted = entries.col > 0
         groups.append(np.full(int(counted.sum()), group))
         keys.append(entries.row[counted].astype(np.int64) * SHIFT + entries.col[counted])

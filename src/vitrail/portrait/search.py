@@ -1,12 +1,12 @@
 """Sizes of the shells around many nodes at once: bit-parallel breadth-first search.
 
-One bit stands for one source. A batch of `SOURCES` sources walks the graph together: at each level
-a node takes the union of its neighbours' new bits (pull), keeps what it had not seen, and the
-number of nodes that hold each bit is the size of that source's shell. These numbers are summed
-over nodes by carry-save adders on whole words (bit planes), not bit by bit. Sources that lie near
-each other share most of their frontier, so the order of nodes decides the speed, not the result.
-Then et al. 2014, doi:10.14778/2735496.2735507 (multi-source search); Harley & Seal's counter in
-Muła, Kurz & Lemire 2018, doi:10.1093/comjnl/bxx046.
+One bit stands for one source, one row of 512 bits says from which sources a node has been reached.
+At each level a node takes the union of its neighbours' rows (pull); what is new there is not kept,
+only counted: bit by bit, the number of nodes whose row gained it is the size of that source's
+shell. A node takes part from the level before its first bit to the level after its last, so the
+work is in proportion to the levels over which the bits of a batch arrive: sources that are near
+each other make it fast, and do not change the result. Then et al. 2014,
+doi:10.14778/2735496.2735507 (search from many sources).
 """
 
 from __future__ import annotations
@@ -16,234 +16,177 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-WORDS = 8
-SOURCES = 64 * WORDS
-PLANES = 32
-
-ZERO = np.uint64(0)
-ONE = np.uint64(1)
-
-# What is known of a node in one batch.
-UNSEEN, NEAR, REACHED, DONE = 0, 1, 2, 3
+from vitrail.portrait.bits import BITS, either, load, lowest, none, rows, some, store, unlike
+from vitrail.portrait.counter import EIGHT, ONE, PLANES, ZERO, count_eight, read_counts
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def shell_histogram(
-    indptr: Any, indices: Any, sources: Any, first: int, step: int, depth: int
-) -> Any:
+    start: Any, neighbours: Any, component: Any, counted: Any, sources: Any, parts: int,
+    first: int, step: int, depth: int,
+) -> Any:  # fmt: skip
     """Histogram of shell sizes of the sources in batches first, first + step, ...
 
     Parameters
     ----------
-    indptr, indices
-        Symmetric graph in CSR form, int64 and int32.
+    start, neighbours, component
+        The graph, as in `vitrail.portrait.network.Network`.
+    counted
+        uint8 (n,): 1 for nodes that count in a shell, 0 for those that are only walked through.
     sources
-        Nodes (int64) to search from, neighbours near each other.
+        Nodes (int64, increasing) to search from.
+    parts
+        The sources are dealt to so many parts in turn, each with a histogram of its own.
     first, step
-        Which batches of `SOURCES` consecutive sources.
+        Which batches of `BITS` consecutive sources.
     depth
         Last level that is counted.
 
     Returns
     -------
     offset, histogram
-        ``histogram[offset[l] + k]`` is the number of sources with k > 0 nodes at distance l.
+        ``histogram[(offset[l] + k) * parts + part]`` is the number of the part's sources with
+        k > 0 nodes at distance l.
     """
-    n = indptr.size - 1
-    seen = np.zeros((n, WORDS), np.uint64)
-    frontier = np.zeros((n, WORDS), np.uint64)
-    reached = np.zeros((n, WORDS), np.uint64)
-    nodes = np.empty(n, np.int32)
-    state = np.zeros(n, np.uint8)
-    wanted = np.zeros(WORDS, np.uint64)
-    planes = np.zeros((PLANES, WORDS), np.uint64)
-    sizes = np.zeros((64, SOURCES), np.int32)
+    n = start.size - 1
+    reached, next_reached = rows(n), rows(n)
+    wanted = rows(BITS)
+    slot = np.zeros(component[n - 1] + 1, np.int32)
+    active = np.zeros((n + 63) // 64, np.uint64)
+    touched = np.zeros((n + 63) // 64, np.uint64)
+    fresh, planes, waiting = rows(EIGHT), rows(PLANES), rows(PLANES)
+    sizes = np.zeros((64, BITS), np.int32)
     offset = np.zeros(2, np.int64)
-    histogram = np.zeros(0, np.int64)
-    batches = (sources.size + SOURCES - 1) // SOURCES
-    for batch in range(first, batches, step):
-        batch_sources = sources[batch * SOURCES : (batch + 1) * SOURCES]
-        seen[:] = ZERO
-        frontier[:] = ZERO
-        reached[:] = ZERO
-        state[:] = UNSEEN
-        active = _start(indptr, indices, batch_sources, seen, frontier, wanted, nodes, state)
-        level = 0
+    histogram = np.zeros(0, np.int32)
+    for batch in range(first, (sources.size + BITS - 1) // BITS, step):
+        own = sources[batch * BITS : (batch + 1) * BITS]
+        _begin(start, neighbours, component, own, reached, wanted, slot, active, touched)
         sizes[0, :] = 0
-        sizes[0, : batch_sources.size] = 1
-        while active > 0 and level < depth:
-            active, found = _advance(
-                indptr, indices, seen, frontier, reached, wanted, nodes, active, state
-            )
+        for i in range(own.size):
+            sizes[0, i] = counted[own[i]]
+        level = 0
+        while level < depth:
+            found, mask = _advance(
+                start, neighbours, component, counted, slot, wanted, reached, next_reached,
+                active, touched, fresh, planes, waiting,
+            )  # fmt: skip
+            if level + 1 == sizes.shape[0]:
+                sizes = _longer(sizes)
+            read_counts(planes, waiting, mask, sizes[level + 1])
             if not found:
                 break
             level += 1
-            if level == sizes.shape[0]:
-                sizes = _longer(sizes)
-            used = _count(reached, nodes, active, planes)
-            _read(planes, used, sizes[level])
-            frontier, reached = reached, frontier
-        offset, histogram = _fit(offset, histogram, sizes, level, batch_sources.size)
+            reached, next_reached = next_reached, reached
+        _clear(reached, next_reached, active, touched)
+        offset, histogram = _fit(offset, histogram, sizes, level, own.size, parts)
         for row in range(level + 1):
-            for source in range(batch_sources.size):
+            for source in range(own.size):
                 if sizes[row, source] > 0:
-                    histogram[offset[row] + sizes[row, source]] += 1
+                    part = (batch * BITS + source) % parts
+                    histogram[(offset[row] + sizes[row, source]) * parts + part] += 1
     return offset, histogram
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _start(
-    indptr: Any, indices: Any, sources: Any, seen: Any, frontier: Any, wanted: Any,
-    nodes: Any, state: Any,
-) -> int:  # fmt: skip
-    """Put each source's bit on its node; list sources and their neighbours as active nodes."""
-    wanted[:] = ZERO
-    active = 0
-    for i in range(sources.size):
-        bit = ONE << np.uint64(i & 63)
-        frontier[sources[i], i >> 6] |= bit
-        seen[sources[i], i >> 6] |= bit
-        wanted[i >> 6] |= bit
+def _begin(
+    start: Any, neighbours: Any, component: Any, sources: Any, reached: Any, wanted: Any,
+    slot: Any, active: Any, touched: Any,
+) -> None:  # fmt: skip
+    """Put each source's bit on its node, and make it and its neighbours active.
+
+    A node has all that it can get when it has the bits of the sources in its component: row
+    ``slot[component]`` of `wanted`.
+    """
+    last = -1
     for i in range(sources.size):
         node = sources[i]
-        if state[node] == UNSEEN:
-            nodes[active] = node
-            active += 1
-        state[node] = REACHED
-        active = _open(indptr, indices, node, nodes, active, state)
-    return active
+        bit = ONE << np.uint64(i & 63)
+        reached[node, i >> 6] |= bit
+        if i == 0 or component[node] != component[sources[i - 1]]:
+            last += 1
+            slot[component[node]] = last
+            store(wanted, last, none())
+        wanted[last, i >> 6] |= bit
+        active[node >> 6] |= ONE << np.uint64(node & 63)
+        touched[node >> 6] |= ONE << np.uint64(node & 63)
+        _open(start, neighbours, node, active, touched)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _open(indptr: Any, indices: Any, node: int, nodes: Any, active: int, state: Any) -> int:
-    for edge in range(indptr[node], indptr[node + 1]):
-        neighbour = indices[edge]
-        if state[neighbour] == UNSEEN:
-            state[neighbour] = NEAR
-            nodes[active] = neighbour
-            active += 1
-    return active
+def _open(start: Any, neighbours: Any, node: int, active: Any, touched: Any) -> None:
+    for edge in range(start[node], start[node + 1]):
+        other = neighbours[edge]
+        bit = ONE << np.uint64(other & 63)
+        active[other >> 6] |= bit
+        touched[other >> 6] |= bit
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _advance(
-    indptr: Any, indices: Any, seen: Any, frontier: Any, reached: Any, wanted: Any,
-    nodes: Any, active: int, state: Any,
+    start: Any, neighbours: Any, component: Any, counted: Any, slot: Any, wanted: Any,
+    reached: Any, next_reached: Any, active: Any, touched: Any, fresh: Any, planes: Any,
+    waiting: Any,
 ) -> Any:  # fmt: skip
-    """One level: bits that are new at each active node go to `reached`.
+    """One level: rows of the active nodes in `next_reached`, gained bits counted.
 
-    Returns the number of active nodes and whether any bit was new. A node that has every bit and
-    gained none is dropped one level later, when its rows in both buffers are zero.
+    Returns whether any bit was gained, and which planes wait. A node that was complete before
+    leaves the active ones: both arrays then hold its row. Active nodes are met in the order of
+    their numbers, where neighbours stand near each other in memory. One that is made active during
+    the sweep, by a node that gained its first bit, may be met at once or at the next level: its
+    neighbours' rows are still empty.
     """
-    union = np.empty(WORDS, np.uint64)
-    listed = active
-    kept = 0
-    found = ZERO
-    for i in range(listed):
-        node = nodes[i]
-        if state[node] == DONE:
-            for j in range(WORDS):
-                reached[node, j] = ZERO
-            continue
-        nodes[kept] = node
-        kept += 1
-        for j in range(WORDS):
-            union[j] = ZERO
-        for edge in range(indptr[node], indptr[node + 1]):
-            neighbour = indices[edge]
-            for j in range(WORDS):
-                union[j] |= frontier[neighbour, j]
-        gained = ZERO
-        missing = ZERO
-        for j in range(WORDS):
-            new = union[j] & ~seen[node, j]
-            seen[node, j] |= new
-            reached[node, j] = new
-            gained |= new
-            missing |= seen[node, j] ^ wanted[j]
-        found |= gained
-        if gained != ZERO:
-            if state[node] == NEAR:
-                state[node] = REACHED
-                active = _open(indptr, indices, node, nodes, active, state)
-        elif missing == ZERO:
-            state[node] = DONE
-    # Nodes opened at this level stand behind the listed ones; their rows are still zero.
-    for i in range(listed, active):
-        nodes[kept] = nodes[i]
-        kept += 1
-    return kept, found != ZERO
+    filled = 0
+    mask = 0
+    gained = none()
+    for word in range(active.size):
+        left = active[word]
+        while left != ZERO:
+            node = 64 * word + lowest(left)
+            bit = left & (ZERO - left)
+            left ^= bit
+            before = load(reached, node)
+            after = before
+            for edge in range(start[node], start[node + 1], 4):
+                one = either(load(reached, neighbours[edge]), load(reached, neighbours[edge + 1]))
+                two = either(
+                    load(reached, neighbours[edge + 2]), load(reached, neighbours[edge + 3])
+                )
+                after = either(after, either(one, two))
+            store(next_reached, node, after)
+            new = unlike(after, before)
+            gained = either(gained, new)
+            store(fresh, filled, new)
+            filled += counted[node]
+            if filled == EIGHT:
+                mask = count_eight(fresh, planes, waiting, mask)
+                filled = 0
+            if not some(before):
+                if some(new):
+                    _open(start, neighbours, node, active, touched)
+            elif not some(unlike(before, load(wanted, slot[component[node]]))):
+                active[word] &= ~bit
+    if filled:
+        for i in range(filled, EIGHT):
+            store(fresh, i, none())
+        mask = count_eight(fresh, planes, waiting, mask)
+    return some(gained), mask
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _count(rows: Any, nodes: Any, active: int, planes: Any) -> int:
-    """Sum the bits of the active nodes' rows per source: plane p holds bit p of each sum.
-
-    Returns the number of planes that may be set. Four rows enter at a time through two levels of
-    full adders; only what they carry out travels further up.
-    """
-    used = 1
-    while (np.int64(1) << used) <= active:
-        used += 1
-    for p in range(used + 1):
-        for j in range(WORDS):
-            planes[p, j] = ZERO
-    carry = np.empty(WORDS, np.uint64)
-    whole = active - active % 4
-    for i in range(0, whole, 4):
-        a, b, c, d = nodes[i], nodes[i + 1], nodes[i + 2], nodes[i + 3]
-        carried = ZERO
-        for j in range(WORDS):
-            ones = planes[0, j]
-            x, y = rows[a, j], rows[b, j]
-            half = ones ^ x
-            first = (ones & x) | (half & y)
-            ones = half ^ y
-            x, y = rows[c, j], rows[d, j]
-            half = ones ^ x
-            second = (ones & x) | (half & y)
-            planes[0, j] = half ^ y
-            twos = planes[1, j]
-            half = twos ^ first
-            fours = (twos & first) | (half & second)
-            planes[1, j] = half ^ second
-            carry[j] = fours
-            carried |= fours
-        _carry(planes, carry, carried, 2)
-    for i in range(whole, active):
-        carried = ZERO
-        for j in range(WORDS):
-            carry[j] = rows[nodes[i], j]
-            carried |= carry[j]
-        _carry(planes, carry, carried, 0)
-    return used
+def _clear(reached: Any, next_reached: Any, active: Any, touched: Any) -> None:
+    for word in range(touched.size):
+        left = touched[word]
+        while left != ZERO:
+            node = 64 * word + lowest(left)
+            left &= left - ONE
+            store(reached, node, none())
+            store(next_reached, node, none())
+        touched[word] = ZERO
+        active[word] = ZERO
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _carry(planes: Any, carry: Any, carried: Any, plane: int) -> None:
-    while carried != ZERO:
-        carried = ZERO
-        for j in range(WORDS):
-            both = planes[plane, j] & carry[j]
-            planes[plane, j] ^= carry[j]
-            carry[j] = both
-            carried |= both
-        plane += 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _read(planes: Any, used: int, sizes: Any) -> None:
-    """Numbers of all sources from the bit planes."""
-    sizes[:] = 0
-    for p in range(used):
-        for j in range(WORDS):
-            word = planes[p, j]
-            for bit in range(64):
-                sizes[j * 64 + bit] += np.int32((word >> np.uint64(bit)) & ONE) << p
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int) -> Any:
+def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int, parts: int) -> Any:
     """Make room for each level's largest shell.
 
     Levels have rows of their own width: a long thin graph with one hub has many levels and one
@@ -260,15 +203,15 @@ def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int) -> Any
             for source in range(sources):
                 largest = max(largest, sizes[level, source])
         if largest >= width:
-            width = 2 * (largest + 1)
+            width = largest + largest // 4 + 2
             grown = True
         wider[level + 1] = wider[level] + width
     if not grown:
         return offset, histogram
-    room = np.zeros(wider[levels], np.int64)
+    room = np.zeros(wider[levels] * parts, np.int32)
     for level in range(old_levels):
-        for count in range(offset[level + 1] - offset[level]):
-            room[wider[level] + count] = histogram[offset[level] + count]
+        for i in range((offset[level + 1] - offset[level]) * parts):
+            room[wider[level] * parts + i] = histogram[offset[level] * parts + i]
     return wider, room
 
 
