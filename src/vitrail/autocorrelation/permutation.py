@@ -141,7 +141,7 @@ def exceedances(
     n = block.w.n
     expected = (-1.0 / (n - 1.0), 1.0)
     bounds = [
-        _extremity(value - centre, alternative) for value, centre in zip(observed, expected,
+        extremity(value - centre, alternative) for value, centre in zip(observed, expected,
                                                                          strict=True)
     ]  # fmt: skip
     bounds = [bound - np.abs(bound) * TOLERANCE - TOLERANCE * n**-0.5 for bound in bounds]
@@ -152,7 +152,7 @@ def exceedances(
         for first in range(*span, LANES):
             permuted = block.permuted(range(first, min(first + LANES, span[1])), seed, scratch)
             for row in range(2):
-                away = _extremity(permuted[row] - expected[row], alternative)
+                away = extremity(permuted[row] - expected[row], alternative)
                 found[row] += (away >= bounds[row]).sum(axis=0)
         return found
 
@@ -160,7 +160,7 @@ def exceedances(
     return np.sum(parts, axis=0, dtype=np.int64).reshape(2, -1)
 
 
-def _extremity(away: Floats, alternative: str) -> Floats:
+def extremity(away: Floats, alternative: str) -> Floats:
     """How far a difference from the expectation speaks for the alternative."""
     if alternative == "two-sided":
         return np.abs(away)

@@ -20,7 +20,7 @@ from numba import njit
 # head takes one vector instruction for several genes, and a row of it takes no more space than
 # stored values with their genes would. Head genes are centred before the sums: otherwise a large
 # mean against a small spread would cost digits. Rarer genes lose none by subtracting later.
-HEAD_SHARE = 0.25
+HEAD_SHARE = 0.5
 # Genes are taken in blocks of so many stored values: a block is copied once in each thread.
 BLOCK_VALUES = 1 << 25
 # Genes of the tail are numbered in 16 bits.

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
-from scipy.special import ndtr
 
 from vitrail.autocorrelation.moments import (
     GeneMoments,
@@ -21,12 +19,11 @@ from vitrail.autocorrelation.moments import (
 from vitrail.autocorrelation.pairs import weight_matrix
 from vitrail.autocorrelation.permutation import Block, exceedances, prepare
 from vitrail.autocorrelation.rows import pack_blocks
-from vitrail.errors import VitrailError
+from vitrail.autocorrelation.values import check_alternative, normal_p, value_matrix
 from vitrail.inference.fdr import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
 STATISTICS = {"moran": "I", "geary": "C"}
-ALTERNATIVES = ("two-sided", "greater", "less")
 
 
 def moran(
@@ -112,11 +109,7 @@ def spatial_autocorrelation(
     alternative: str = "two-sided",
 ) -> dict[str, pd.DataFrame]:
     """Both statistics in one pass over the same permutations: {"moran": ..., "geary": ...}."""
-    if alternative not in ALTERNATIVES:
-        raise VitrailError(
-            f"autocorrelation: found alternative {alternative!r}, wanted one of "
-            f"{', '.join(ALTERNATIVES)}."
-        )
+    check_alternative(alternative)
     matrix, names = value_matrix(counts, genes)
     weights = weight_matrix(graph, matrix.shape[0], row_standardised)
     both = (weights + weights.T).tocsr()
@@ -161,32 +154,6 @@ def _one(
     )[name]
 
 
-def value_matrix(
-    counts: Any, genes: Sequence[str] | None
-) -> tuple[sp.csr_matrix, list[str]]:
-    """Values as canonical CSR without stored zeros, and the genes' names."""
-    names = genes
-    if isinstance(counts, pd.DataFrame):
-        names, counts = list(counts.columns) if names is None else names, counts.to_numpy()
-    elif hasattr(counts, "var_names"):
-        names, counts = list(counts.var_names) if names is None else names, counts.X
-    matrix = sp.csr_matrix(counts)
-    if not np.isfinite(matrix.data).all():
-        gene = int(matrix.indices[~np.isfinite(matrix.data)].min())
-        label = gene if names is None else names[gene]
-        raise VitrailError(f"autocorrelation, gene {label}: found NaN or inf, wanted numbers.")
-    if not matrix.has_canonical_format or (matrix.data == 0).any():
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-    labels = [str(i) for i in range(matrix.shape[1])] if names is None else [str(g) for g in names]
-    if len(labels) != matrix.shape[1]:
-        raise VitrailError(
-            f"autocorrelation: found {len(labels)} names, wanted {matrix.shape[1]}, one a gene."
-        )
-    return matrix, labels
-
-
 def _reasons(moments: GeneMoments, n: int, s0: float) -> pd.Series:
     """Why each gene has no result; null where it has one."""
     reason = np.full(moments.constant.size, None, dtype=object)
@@ -198,20 +165,15 @@ def _reasons(moments: GeneMoments, n: int, s0: float) -> pd.Series:
     return pd.Series(reason, dtype="object")
 
 
-def _table(symbol: str, value: Floats, null: tuple[float, float, Floats], alternative: str
+def _table(
+    symbol: str, value: Floats, null: tuple[float, float, Floats], alternative: str
 ) -> pd.DataFrame:
     expected, normal, random = null
     table = pd.DataFrame({symbol: value, "expected": expected, "variance": random})
     with np.errstate(divide="ignore", invalid="ignore"):
         table["z"] = (value - expected) / np.sqrt(random)
-        table["p"] = _normal_p(table["z"].to_numpy(), alternative)
+        table["p"] = normal_p(table["z"].to_numpy(), alternative)
         table["variance_normal"] = normal
         table["z_normal"] = (value - expected) / np.sqrt(normal)
-        table["p_normal"] = _normal_p(table["z_normal"].to_numpy(), alternative)
+        table["p_normal"] = normal_p(table["z_normal"].to_numpy(), alternative)
     return table
-
-
-def _normal_p(z: Floats, alternative: str) -> Floats:
-    if alternative == "two-sided":
-        return 2.0 * ndtr(-np.abs(z))
-    return ndtr(-z) if alternative == "greater" else ndtr(z)
