@@ -97,7 +97,7 @@ def _sums(
     columns: sp.csc_matrix, weights: sp.csr_matrix, mean: Floats, x: Any, y: Any,
     permutations: int, seed: int, alternative: str, threads: int | None,
 ) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:  # fmt: skip
-    """zx'W zy, sum of squared deviations of W'zx, and permutations as extreme, for each pair."""
+    """Of each pair zx'W zy, squared deviations of W'zx, and permutations as extreme."""
     n = columns.shape[0]
     value, spread = np.zeros(x.size), np.zeros(x.size)
     found = np.zeros(x.size, np.int64)

@@ -1,9 +1,9 @@
 """Compiled sums over packed rows, at a cost in proportion to the stored values.
 
 A gene's x'Wx is the sum over cells of x_i times the sum of x over the neighbours of i. Row by row,
-the neighbours' sums of all genes are one short vector that stays in the nearest cache. A permutation
-deals the rows to the nodes of the graph anew; rows are dealt to stretches of consecutive nodes, so
-that they lie near each other where their nodes are neighbours.
+the neighbours' sums of all genes are one short vector that stays in the nearest cache. A
+permutation deals the rows to the nodes of the graph anew; rows are dealt to stretches of
+consecutive nodes, so that they lie near each other where their nodes are neighbours.
 
 Loop variables are unsigned where they index: numba then leaves out its test for negative ones.
 """
@@ -81,8 +81,8 @@ def products(
         gene_at = (row + head_words) * np.uint64(4)
         begin = (row + head_words + (many + three) // np.uint64(4)) * per_word
         for item in range(many):
-            gene = np.uint64(genes[gene_at + item])
-            total_tail[gene] += values[begin + item] * near_tail[gene]
+            slot = np.uint64(genes[gene_at + item])
+            total_tail[slot] += values[begin + item] * near_tail[slot]
         near[:] = 0.0
 
 
@@ -112,12 +112,12 @@ def linear(
         gene_at = (row + head_words) * np.uint64(4)
         begin = (row + head_words + (many + three) // np.uint64(4)) * per_word
         for item in range(many):
-            gene = head + np.uint64(genes[gene_at + item])
+            slot = head + np.uint64(genes[gene_at + item])
             value = np.float64(values[begin + item])
             for lane in range(lanes):
                 term = value * sums[cell, lane]
-                out[gene, 0, lane] += term
-                out[gene, 1, lane] += value * term
+                out[slot, 0, lane] += term
+                out[slot, 1, lane] += value * term
 
 
 @njit(cache=True, nogil=True)

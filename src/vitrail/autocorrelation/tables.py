@@ -70,10 +70,10 @@ def moran(
     -------
     pandas.DataFrame
         One row a gene, indexed by name: ``I``, ``expected``, ``variance`` (randomisation), ``z``,
-        ``p`` (normal approximation), ``variance_normal``, ``z_normal``, ``p_normal``
-        (under normality), ``p_permutation`` ((b + 1) / (m + 1); NaN without permutations), ``fdr`` (Benjamini-Hochberg of ``p_permutation``, without permutations of
-        ``p``) and ``reason``: null, or why the row is NaN ("constant", "fewer than 4 cells",
-        "no edges").
+        ``p`` (normal approximation), ``variance_normal``, ``z_normal``, ``p_normal`` (under
+        normality), ``p_permutation`` ((b + 1) / (m + 1); NaN without permutations), ``fdr``
+        (Benjamini-Hochberg of ``p_permutation``, without permutations of ``p``) and ``reason``:
+        null, or why the row is NaN ("constant", "fewer than 4 cells", "no edges").
     """
     return _one("moran", counts, graph, permutations, seed, row_standardised, genes, threads,
                 alternative)  # fmt: skip

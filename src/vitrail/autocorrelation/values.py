@@ -1,4 +1,4 @@
-"""What all of these statistics take: values, names of genes, and the side that a test speaks for."""
+"""What these statistics take: values, names of genes, and the side that a test speaks for."""
 
 from __future__ import annotations
 
