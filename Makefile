@@ -31,6 +31,8 @@ lint: $(VENV)/.installed-lint
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/calibration.py
 	$(BIN)/python benchmarks/portraits.py --large
+	$(BIN)/python benchmarks/calibration_moran.py
+	$(BIN)/python benchmarks/moran.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

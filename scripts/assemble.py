@@ -12,6 +12,8 @@ def main(job):
         job.input.cells,
         graph=given("graph"),
         autocorrelation=given("autocorrelation"),
+        autocorrelation_pairs=given("autocorrelation_pairs"),
+        autocorrelation_local=given("autocorrelation_local"),
         portraits=given("portraits"),
         provenance=job.provenance,
     )

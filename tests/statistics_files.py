@@ -12,7 +12,10 @@ from vitrail.io.h5ad import Categorical, write_h5ad
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 GRAPH = {"kind": "knn", "k": 6, "symmetric": True, "radius_um": 30, "max_edge_um": None}
-AUTOCORRELATION = {"layer": "lognorm", "permutations": 19, "row_standardised": False, "seed": 1}
+AUTOCORRELATION = {
+    "layer": "lognorm", "permutations": 19, "row_standardised": False, "seed": 1,
+    "pairs": [], "local_genes": [],
+}  # fmt: skip
 PORTRAIT = {
     "windows": 4, "window_cells": 40, "shuffles": 3, "depth": 2, "max_depth": None, "seed": 1,
 }  # fmt: skip

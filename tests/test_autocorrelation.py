@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from statistics_files import AUTOCORRELATION, GRAPH, run_stage, write_annotated
 
-from vitrail.autocorrelation import geary, moran
+from vitrail.autocorrelation import bivariate, geary, local, moran
 from vitrail.graph import knn
 from vitrail.io.tables import read_table
 
@@ -24,6 +24,7 @@ def run(folder, xy, values, qc_pass=None, threads=1, name="autocorrelation.parqu
     inputs = {"cells": folder / "annotated.h5ad", "graph": folder / "graph.npz"}
     run_stage("graph", {"cells": inputs["cells"]}, {"graph": inputs["graph"]}, GRAPH)
     outputs = {"autocorrelation": folder / name}
+    outputs |= {part: folder / f"{part}.parquet" for part in ("pairs", "local")}
     settings = {**AUTOCORRELATION, **settings}
     run_stage("autocorrelation", inputs, outputs, settings, threads)
     return folder / name
@@ -70,3 +71,52 @@ def test_without_permutations(tmp_path):
     # Benjamini-Hochberg of two tests; the constant gene is none.
     wanted = np.minimum(p * [2 / 2, 2 / 1], 1) if p[0] > p[1] else np.minimum(p * [2, 1], 1)
     assert np.allclose(table["moran_fdr"][:2], np.minimum(wanted, p.max()))
+
+
+def test_pairs_and_local_genes_of_the_passing_cells(tmp_path):
+    pairs = [["g0", "g1"], ["g0", "other"], ["g1", "g2"]]
+    run(tmp_path, XY, VALUES, PASS, pairs=pairs, local_genes=["g1", "other"])
+    values, graph, names = VALUES[PASS].astype(np.float32), knn(XY[PASS], 6), ["g0", "g1", "g2"]
+    found = read_table(tmp_path / "pairs.parquet")
+    assert found[["x", "y"]].to_numpy().tolist() == pairs
+    assert found["reason"].tolist() == [None, "not measured", "constant"]
+    oracle = bivariate(values, graph, [("g0", "g1")], 19, 1, genes=names)
+    assert found["I"].iloc[0] == oracle["I"].iloc[0]
+    assert found["p_permutation"].iloc[0] == oracle["p_permutation"].iloc[0]
+    found = read_table(tmp_path / "local.parquet")
+    assert found["gene"].eq("g1").all()
+    assert found["cell"].tolist() == (np.flatnonzero(PASS) + 1).tolist()
+    oracle = local(values, graph, ["g1"], 19, 1, genes=names)["g1"]
+    for column in oracle:
+        assert np.array_equal(found[column], oracle[column])
+
+
+def test_no_pairs_and_no_local_genes_are_valid_tables(tmp_path):
+    run(tmp_path, XY, VALUES)
+    for name in ("pairs", "local"):
+        assert read_table(tmp_path / f"{name}.parquet").empty
+    assert read_table(tmp_path / "local.parquet")["quadrant"].dtype == np.int8
+
+
+def test_statistics_of_pairs_and_cells_are_in_the_anndata(tmp_path):
+    import anndata
+
+    from vitrail.assemble import write_anndata
+
+    run(tmp_path, XY, VALUES, PASS, pairs=[["g0", "g1"]], local_genes=["g1", "g0"])
+    write_anndata(
+        tmp_path / "S.h5ad", tmp_path / "annotated.h5ad", provenance={},
+        autocorrelation_pairs=tmp_path / "pairs.parquet",
+        autocorrelation_local=tmp_path / "local.parquet",
+    )  # fmt: skip
+    data = anndata.read_h5ad(tmp_path / "S.h5ad")
+    table = read_table(tmp_path / "local.parquet")
+    assert list(data.uns["local_moran"]["genes"]) == ["g1", "g0"]
+    for name in ("I", "p", "p_permutation", "fdr", "quadrant"):
+        array = data.obsm[f"local_moran_{name}"]
+        assert np.array_equal(array[PASS].T.ravel(), table[name])
+        assert not PASS.all()
+        assert (np.isnan(array[~PASS]) if name != "quadrant" else array[~PASS] == 0).all()
+    pairs = data.uns["bivariate_moran"]
+    assert pairs.index.tolist() == ["g0|g1"]
+    assert pairs["I"].iloc[0] == read_table(tmp_path / "pairs.parquet")["I"].iloc[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def write_anndata(
     *,
     graph: str | Path | None = None,
     autocorrelation: str | Path | None = None,
+    autocorrelation_pairs: str | Path | None = None,
+    autocorrelation_local: str | Path | None = None,
     portraits: str | Path | None = None,
     provenance: Mapping[str, Any],
 ) -> None:
@@ -54,7 +57,7 @@ def write_anndata(
     ----------
     target
         File to be made.
-    cells, graph, autocorrelation, portraits
+    cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, portraits
         Outputs of the stages annotate, graph, autocorrelation and portrait.
     provenance
         Record of this stage; stored in ``uns["vitrail"]`` with that of the cells.
@@ -65,6 +68,10 @@ def write_anndata(
             _add_graph(file, graph)
         if autocorrelation is not None:
             _add_autocorrelation(file, autocorrelation)
+        if autocorrelation_pairs is not None:
+            _add_pairs(file, autocorrelation_pairs)
+        if autocorrelation_local is not None:
+            _add_local(file, autocorrelation_local)
         uns = file["uns"]
         if portraits is not None:
             _put(uns, "portraits", _nested(portraits))
@@ -144,6 +151,42 @@ def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
         order = np.argsort(-columns[symbol] if descending else columns[symbol], kind="stable")
         renamed = {SQUIDPY_COLUMNS.get(name, name): v[order] for name, v in columns.items()}
         _put_frame(file["uns"], key, [genes[i] for i in order], renamed)
+
+
+def _add_pairs(file: h5py.File, path: str | Path) -> None:
+    """Bivariate Moran's I as a table in `uns`, where pairs were asked for."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    if table.num_rows == 0:
+        return
+    columns = {name: np.array(table[name].to_pylist(), dtype=object) for name in ("x", "y")}
+    for name in ("I", "expected", "variance", "z", "p", "p_permutation", "fdr"):
+        columns[name] = np.asarray(table[name], dtype=np.float64)
+    index = [f"{x}|{y}" for x, y in zip(columns["x"], columns["y"], strict=True)]
+    _put_frame(file["uns"], "bivariate_moran", index, columns)
+
+
+def _add_local(file: h5py.File, path: str | Path) -> None:
+    """Local Moran's I as arrays (cells, genes) in `obsm`, where genes were asked for."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    if table.num_rows == 0:
+        return
+    genes = list(dict.fromkeys(table["gene"].to_pylist()))
+    column = {gene: i for i, gene in enumerate(genes)}
+    labels = read_element(file["obs"][INSTANCE_KEY])
+    order = np.argsort(labels)
+    rows = order[np.searchsorted(labels, np.asarray(table["cell"]), sorter=order)]
+    columns = np.array([column[gene] for gene in table["gene"].to_pylist()])
+    for name in ("I", "p", "p_permutation", "fdr", "quadrant"):
+        values = np.asarray(table[name])
+        whole = np.zeros if name == "quadrant" else partial(np.full, fill_value=np.nan)
+        out = whole((len(labels), len(genes)), dtype=values.dtype)
+        out[rows, columns] = values
+        _put(file["obsm"], f"local_moran_{name}", out)
+    _put(file["uns"], "local_moran", {"genes": np.array(genes, dtype=object)})
 
 
 def _add_column(frame: h5py.Group, name: str, values: npt.NDArray[Any]) -> None:

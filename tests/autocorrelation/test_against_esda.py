@@ -129,3 +129,74 @@ def test_inputs_are_left_as_they_are():
     moran(counts, graph, 3, row_standardised=True)
     assert (graph != before).nnz == 0
     assert np.array_equal(counts.toarray(), VALUES)
+
+
+@pytest.mark.parametrize("alternative", ["greater", "less"])
+def test_one_sided_p(alternative):
+    import libpysal
+    from esda import Moran
+    from scipy.stats import norm
+
+    graph = GRAPHS["directed"]
+    found = spatial_autocorrelation(VALUES, graph, 60, 3, alternative=alternative)
+    other = spatial_autocorrelation(VALUES, graph, 60, 3)
+    w = libpysal.weights.WSP(graph).to_W(silence_warnings=True)
+    tail = norm.sf if alternative == "greater" else norm.cdf
+    for gene in range(VALUES.shape[1]):
+        oracle = Moran(VALUES[:, gene], w, transformation="O", two_tailed=False, permutations=0)
+        p = found["moran"]["p"].iloc[gene]
+        assert p == pytest.approx(tail(oracle.z_rand), rel=1e-9)
+        # esda's one-sided p is that of the side on which the statistic lies.
+        assert min(p, 1 - p) == pytest.approx(oracle.p_rand, rel=1e-9)
+    assert found["moran"]["p"].iloc[3] in (found["moran"]["p"].min(), found["moran"]["p"].max())
+    assert np.array_equal(found["moran"]["z"], other["moran"]["z"])
+
+
+@pytest.mark.parametrize("statistic", ["moran", "geary"])
+def test_both_sides_hold_every_permutation(statistic):
+    counts = [
+        spatial_autocorrelation(VALUES, GRAPHS["weighted"], 50, 2, alternative=side)[statistic][
+            "p_permutation"
+        ]
+        * 51
+        - 1
+        for side in ("greater", "less")
+    ]
+    # Without ties each permutation lies on one side; the first gene has few values and may tie.
+    assert np.allclose(np.sum(counts, axis=0)[1:], 50)
+    assert np.sum(counts, axis=0)[0] >= 50 - 1e-9
+
+
+def test_blocks_of_genes_and_order_of_cells_do_not_matter(monkeypatch):
+    graph = GRAPHS["weighted"]
+    one = spatial_autocorrelation(VALUES, graph, 30)
+    monkeypatch.setattr("vitrail.autocorrelation.rows.BLOCK_VALUES", 300)
+    for name, table in spatial_autocorrelation(VALUES, graph, 30).items():
+        pd.testing.assert_frame_equal(table, one[name])
+    order = np.random.default_rng(0).permutation(N)
+    moved = spatial_autocorrelation(VALUES[order], graph[order][:, order])
+    for name, table in moved.items():
+        pd.testing.assert_frame_equal(
+            table[["expected", "variance", "z"]], one[name][["expected", "variance", "z"]]
+        )
+
+
+def test_single_and_double_precision_input():
+    single = VALUES.astype(np.float32)
+    for integers in (np.round(VALUES), single):
+        a = moran(sp.csr_matrix(integers), GRAPHS["directed"], 40)
+        b = moran(sp.csr_matrix(integers.astype(np.float64)), GRAPHS["directed"], 40)
+        pd.testing.assert_frame_equal(a, b)
+    # A value that single precision does not hold is not rounded.
+    one = moran(single.astype(np.float64) + 1e-12, GRAPHS["directed"])
+    assert not np.array_equal(one["I"], moran(single, GRAPHS["directed"])["I"])
+
+
+def test_rows_that_are_not_sorted_and_hold_zeros():
+    messy = sp.csr_matrix(
+        (np.array([1.0, 0.0, 2.0, 1.0, 3.0, 1.0]), [2, 0, 1, 1, 0, 2], [0, 2, 4, 5, 6, 6, 6]),
+        shape=(6, 3),
+    )
+    graph = knn(np.arange(12.0).reshape(6, 2), 2)
+    pd.testing.assert_frame_equal(moran(messy, graph, 20), moran(messy.toarray(), graph, 20))
+    assert messy.nnz == 6

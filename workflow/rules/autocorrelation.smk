@@ -5,6 +5,8 @@ rule autocorrelation:
         graph=f"{RESULTS}/{{sample}}/graph.npz",
     output:
         autocorrelation=f"{RESULTS}/{{sample}}/autocorrelation.parquet",
+        pairs=f"{RESULTS}/{{sample}}/autocorrelation_pairs.parquet",
+        local=f"{RESULTS}/{{sample}}/autocorrelation_local.parquet",
     log:
         log_of("autocorrelation"),
     benchmark:

@@ -56,6 +56,8 @@ CELL_PARTS = {
     "cells": "annotated.h5ad",
     "graph": "graph.npz",
     "autocorrelation": "autocorrelation.parquet",
+    "autocorrelation_pairs": "autocorrelation_pairs.parquet",
+    "autocorrelation_local": "autocorrelation_local.parquet",
     "portraits": "portraits.npz",
 }
 

@@ -12,6 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from vitrail.autocorrelation.kernels import power_sums
+from vitrail.parallel import spans, threaded
+
+SPANS = 16  # of cells, whose sums are taken apart
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -33,14 +38,13 @@ class WeightSums:
     s2: float
 
 
-def weight_sums(weights: sp.csr_matrix) -> WeightSums:
-    """Sums over a weight matrix (n, n)."""
-    both = weights + weights.T
+def weight_sums(weights: sp.csr_matrix, both: sp.csr_matrix) -> WeightSums:
+    """Sums over a weight matrix W (n, n), given W + W'."""
     sums = np.asarray(both.sum(axis=1)).ravel()
     return WeightSums(
         weights.shape[0],
         float(weights.sum()),
-        float(both.multiply(both).sum()) / 2.0,
+        float(np.square(both.data).sum()) / 2.0,
         float(np.square(sums).sum()),
     )
 
@@ -104,23 +108,29 @@ class GeneMoments:
     constant: npt.NDArray[np.bool_]
 
 
-def gene_moments(matrix: sp.csc_matrix) -> GeneMoments:
-    """Moments of the columns of a CSC matrix (cells, genes) from its stored values alone."""
+def gene_moments(matrix: sp.csr_matrix, threads: int | None = None) -> GeneMoments:
+    """Moments of the columns of a CSR matrix (cells, genes) from its stored values alone."""
     n = max(matrix.shape[0], 1)
-    values = matrix.data.astype(np.float64)
-    gene = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
-
-    def total(terms: Floats) -> Floats:
-        return np.bincount(gene, weights=terms, minlength=matrix.shape[1]).astype(np.float64)
-
-    stored = np.diff(matrix.indptr).astype(np.int64)
+    mean = _power_sums(matrix, np.zeros(matrix.shape[1]), threads)[:, 0] / n
+    _, squares, fourth, scale = _power_sums(matrix, mean, threads).T
+    stored = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.int64)
     absent = matrix.shape[0] - stored
-    mean = total(values) / n
-    deviation = values - mean[gene]
-    squares = total(deviation**2) + absent * mean**2
-    fourth = total(deviation**4) + absent * mean**4
-    scale = total(values**2)
+    squares = squares + absent * mean**2
+    fourth = fourth + absent * mean**4
     constant = squares <= 1e-24 * scale * n
     with np.errstate(divide="ignore", invalid="ignore"):
         kurtosis = np.where(constant, np.nan, n * fourth / squares**2)
     return GeneMoments(mean, squares, kurtosis, stored, constant)
+
+
+def _power_sums(matrix: sp.csr_matrix, mean: Floats, threads: int | None) -> Floats:
+    """Sums over the stored values of each gene (genes, 4), see `kernels.power_sums`."""
+
+    def part(span: tuple[int, int]) -> Floats:
+        out = np.zeros((matrix.shape[1], 4))
+        power_sums(matrix.indptr, matrix.indices, matrix.data, mean, *span, out)
+        return out
+
+    # The same spans for any number of threads, so that sums are added in the same order.
+    parts = threaded(part, spans(matrix.shape[0], SPANS), threads)
+    return np.sum(parts, axis=0) if parts else np.zeros((matrix.shape[1], 4))

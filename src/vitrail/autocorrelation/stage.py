@@ -1,4 +1,4 @@
-"""The table of genes that the stage autocorrelation writes."""
+"""The tables that the stage autocorrelation writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from vitrail.autocorrelation.cross_moran import bivariate
+from vitrail.autocorrelation.local_moran import local
 from vitrail.autocorrelation.tables import spatial_autocorrelation
+
+NOT_MEASURED = "not measured"
 
 
 def gene_table(
@@ -64,4 +68,84 @@ def gene_table(
         for column in result.columns.drop("reason"):
             table[f"{name}_{column}"] = result[column].to_numpy()
     table["reason"] = tables["moran"]["reason"].to_numpy()
+    return table
+
+
+def pair_table(
+    values: Any,
+    genes: Sequence[str],
+    weights: sp.csr_matrix,
+    qc_pass: npt.ArrayLike,
+    pairs: Sequence[Sequence[str]],
+    permutations: int = 999,
+    row_standardised: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Bivariate Moran's I of pairs of genes over the cells that pass quality control.
+
+    Parameters and columns are those of `vitrail.autocorrelation.bivariate`. A pair with a gene that
+    the sample has not measured keeps its row, without values and with that as its `reason`.
+    """
+    used = np.flatnonzero(np.asarray(qc_pass, dtype=bool))
+    names = {str(gene) for gene in genes}
+    wanted = pd.DataFrame([(str(x), str(y)) for x, y in pairs], columns=["x", "y"], dtype=object)
+    measured = (wanted["x"].isin(names) & wanted["y"].isin(names)).to_numpy(bool)
+    found = bivariate(
+        sp.csr_matrix(values)[used], weights[used][:, used],
+        list(wanted[measured].itertuples(index=False, name=None)), permutations, seed,
+        row_standardised, genes, threads,
+    )  # fmt: skip
+    found.index = wanted.index[measured]
+    table = found.reindex(wanted.index)
+    table[["x", "y"]] = wanted
+    reason = table["reason"].astype(object).where(table["reason"].notna(), None)
+    table["reason"] = reason.where(measured, NOT_MEASURED)
+    return table
+
+
+def local_table(
+    values: Any,
+    genes: Sequence[str],
+    weights: sp.csr_matrix,
+    qc_pass: npt.ArrayLike,
+    cells: npt.ArrayLike,
+    local_genes: Sequence[str],
+    permutations: int = 999,
+    row_standardised: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Local Moran's I of chosen genes, in the cells that pass quality control.
+
+    Parameters are those of `vitrail.autocorrelation.local`; genes that the sample has not measured
+    have no rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a gene and cell: ``gene``, ``cell`` (label, from `cells`), and the columns of
+        `vitrail.autocorrelation.local`.
+    """
+    used = np.flatnonzero(np.asarray(qc_pass, dtype=bool))
+    names = {str(gene) for gene in genes}
+    measured = [str(gene) for gene in local_genes if str(gene) in names]
+    tables = local(
+        sp.csr_matrix(values)[used], weights[used][:, used], measured, permutations, seed,
+        row_standardised, genes, threads,
+    )  # fmt: skip
+    cell = np.asarray(cells, dtype=np.int32)[used]
+    parts = []
+    for gene, table in tables.items():
+        table.insert(0, "gene", pd.Series([gene] * len(table), dtype=object))
+        table.insert(1, "cell", cell)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True) if parts else _no_local()
+
+
+def _no_local() -> pd.DataFrame:
+    columns = ["I", "expected", "variance", "z", "p", "p_permutation", "fdr"]
+    table = pd.DataFrame({"gene": pd.Series([], dtype=object), "cell": np.zeros(0, np.int32)})
+    table[columns] = np.zeros((0, len(columns)))
+    table["quadrant"] = np.zeros(0, np.int8)
     return table

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
-from scipy.special import ndtr
 
-from vitrail.autocorrelation.forms import gene_columns, neighbour_pairs
 from vitrail.autocorrelation.moments import (
     GeneMoments,
     geary_moments,
@@ -19,8 +16,10 @@ from vitrail.autocorrelation.moments import (
     moran_moments,
     weight_sums,
 )
-from vitrail.autocorrelation.permutation import exceedances, observed_forms, statistics
-from vitrail.errors import VitrailError
+from vitrail.autocorrelation.pairs import weight_matrix
+from vitrail.autocorrelation.permutation import Block, exceedances, prepare
+from vitrail.autocorrelation.rows import pack_blocks
+from vitrail.autocorrelation.values import check_alternative, normal_p, value_matrix
 from vitrail.inference.fdr import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +34,7 @@ def moran(
     row_standardised: bool = False,
     genes: Sequence[str] | None = None,
     threads: int | None = None,
+    alternative: str = "two-sided",
 ) -> pd.DataFrame:
     """Moran's I of each gene, with its moments and p-values.
 
@@ -61,17 +61,22 @@ def moran(
     threads
         Number of threads; the result does not depend on it.
 
+    alternative
+        What the p-values speak for: "two-sided" (the statistic differs from its expectation),
+        "greater" or "less" (it is greater or less than that). Neighbours that are alike have a
+        greater I and a lesser C.
+
     Returns
     -------
     pandas.DataFrame
         One row a gene, indexed by name: ``I``, ``expected``, ``variance`` (randomisation), ``z``,
-        ``p`` (two-sided, normal approximation), ``variance_normal``, ``z_normal``, ``p_normal``
-        (under normality), ``p_permutation`` ((b + 1) / (m + 1), two-sided; NaN without
-        permutations), ``fdr`` (Benjamini-Hochberg of ``p_permutation``, without permutations of
-        ``p``) and ``reason``: null, or why the row is NaN ("constant", "fewer than 4 cells",
-        "no edges").
+        ``p`` (normal approximation), ``variance_normal``, ``z_normal``, ``p_normal`` (under
+        normality), ``p_permutation`` ((b + 1) / (m + 1); NaN without permutations), ``fdr``
+        (Benjamini-Hochberg of ``p_permutation``, without permutations of ``p``) and ``reason``:
+        null, or why the row is NaN ("constant", "fewer than 4 cells", "no edges").
     """
-    return _one("moran", counts, graph, permutations, seed, row_standardised, genes, threads)
+    return _one("moran", counts, graph, permutations, seed, row_standardised, genes, threads,
+                alternative)  # fmt: skip
 
 
 def geary(
@@ -82,13 +87,15 @@ def geary(
     row_standardised: bool = False,
     genes: Sequence[str] | None = None,
     threads: int | None = None,
+    alternative: str = "two-sided",
 ) -> pd.DataFrame:
     """Geary's C of each gene, with its moments and p-values.
 
     C = (n - 1) / (2 s0) * sum_ij w_ij (x_i - x_j)^2 / z'z (Geary 1954, doi:10.2307/2986645): below
     1 where neighbours are alike. Parameters and columns as in `moran`, with ``C`` for ``I``.
     """
-    return _one("geary", counts, graph, permutations, seed, row_standardised, genes, threads)
+    return _one("geary", counts, graph, permutations, seed, row_standardised, genes, threads,
+                alternative)  # fmt: skip
 
 
 def spatial_autocorrelation(
@@ -99,25 +106,35 @@ def spatial_autocorrelation(
     row_standardised: bool = False,
     genes: Sequence[str] | None = None,
     threads: int | None = None,
+    alternative: str = "two-sided",
 ) -> dict[str, pd.DataFrame]:
     """Both statistics in one pass over the same permutations: {"moran": ..., "geary": ...}."""
-    matrix, names = _values(counts, genes)
-    weights = _weights(graph, matrix.shape[0], row_standardised)
-    moments = gene_moments(matrix)
-    w = weight_sums(weights)
-    columns, pairs = gene_columns(matrix), neighbour_pairs(weights)
+    check_alternative(alternative)
+    matrix, names = value_matrix(counts, genes)
+    weights = weight_matrix(graph, matrix.shape[0], row_standardised)
+    both = (weights + weights.T).tocsr()
+    moments = gene_moments(matrix, threads)
+    w = weight_sums(weights, both)
     reason = _reasons(moments, w.n, w.s0)
-    observed = statistics(observed_forms(pairs, columns, threads), columns, moments, w)
-    found = None
-    if permutations > 0 and w.n >= 4 and w.s0 > 0:
-        found = exceedances(pairs, columns, moments, w, observed, permutations, seed, threads)
+    permuted = permutations > 0 and w.n >= 4 and w.s0 > 0
+    layout = prepare(both, permuted)
+    observed = np.zeros((2, len(names)))
+    found = np.zeros((2, len(names)), np.int64) if permuted else None
+    for rows in pack_blocks(matrix, moments.mean):
+        block = Block(rows, layout, moments, w)
+        values = block.observed(threads)
+        observed[:, rows.genes] = values
+        if found is not None:
+            found[:, rows.genes] = exceedances(
+                block, values, permutations, seed, alternative, threads
+            )
     tables = {}
     for row, (name, symbol) in enumerate(STATISTICS.items()):
         if w.n >= 4 and w.s0 > 0:
             null = (moran_moments, geary_moments)[row](w, moments.kurtosis)
         else:
             null = (np.nan, np.nan, np.full(len(names), np.nan))
-        table = _table(symbol, observed[row], null)
+        table = _table(symbol, observed[row], null, alternative)
         table["p_permutation"] = np.nan if found is None else (found[row] + 1) / (permutations + 1)
         table.loc[reason.notna().to_numpy(), :] = np.nan
         tested = table["p"] if found is None else table["p_permutation"]
@@ -130,52 +147,11 @@ def spatial_autocorrelation(
 
 def _one(
     name: str, counts: Any, graph: Any, permutations: int, seed: int, row_standardised: bool,
-    genes: Sequence[str] | None, threads: int | None,
+    genes: Sequence[str] | None, threads: int | None, alternative: str,
 ) -> pd.DataFrame:  # fmt: skip
     return spatial_autocorrelation(
-        counts, graph, permutations, seed, row_standardised, genes, threads
+        counts, graph, permutations, seed, row_standardised, genes, threads, alternative
     )[name]
-
-
-def _values(counts: Any, genes: Sequence[str] | None) -> tuple[sp.csc_matrix, list[str]]:
-    """Values as CSC without stored zeros, and the genes' names."""
-    names = genes
-    if isinstance(counts, pd.DataFrame):
-        names, counts = list(counts.columns) if names is None else names, counts.to_numpy()
-    elif hasattr(counts, "var_names"):
-        names, counts = list(counts.var_names) if names is None else names, counts.X
-    matrix = sp.csc_matrix(counts)
-    if matrix.nnz and not np.isfinite(matrix.data).all():
-        gene = int(np.searchsorted(matrix.indptr, np.flatnonzero(~np.isfinite(matrix.data))[0],
-                                   side="right")) - 1  # fmt: skip
-        label = gene if names is None else names[gene]
-        raise VitrailError(f"autocorrelation, gene {label}: found NaN or inf, wanted numbers.")
-    if not matrix.has_canonical_format or (matrix.data == 0).any():
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-    labels = [str(i) for i in range(matrix.shape[1])] if names is None else [str(g) for g in names]
-    if len(labels) != matrix.shape[1]:
-        raise VitrailError(
-            f"autocorrelation: found {len(labels)} names, wanted {matrix.shape[1]}, one a gene."
-        )
-    return matrix, labels
-
-
-def _weights(graph: Any, n: int, row_standardised: bool) -> sp.csr_matrix:
-    if hasattr(graph, "obsp"):
-        graph = graph.obsp["spatial_connectivities"]
-    weights = sp.csr_matrix(getattr(graph, "connectivities", graph), dtype=np.float64, copy=True)
-    if weights.shape != (n, n):
-        raise VitrailError(
-            f"autocorrelation: found weights of shape {weights.shape}, wanted ({n}, {n})."
-        )
-    weights.setdiag(0.0)
-    weights.eliminate_zeros()
-    if row_standardised:
-        total = np.asarray(weights.sum(axis=1)).ravel()
-        weights.data /= np.repeat(total, np.diff(weights.indptr))
-    return weights
 
 
 def _reasons(moments: GeneMoments, n: int, s0: float) -> pd.Series:
@@ -189,13 +165,15 @@ def _reasons(moments: GeneMoments, n: int, s0: float) -> pd.Series:
     return pd.Series(reason, dtype="object")
 
 
-def _table(symbol: str, value: Floats, null: tuple[float, float, Floats]) -> pd.DataFrame:
+def _table(
+    symbol: str, value: Floats, null: tuple[float, float, Floats], alternative: str
+) -> pd.DataFrame:
     expected, normal, random = null
     table = pd.DataFrame({symbol: value, "expected": expected, "variance": random})
     with np.errstate(divide="ignore", invalid="ignore"):
         table["z"] = (value - expected) / np.sqrt(random)
-        table["p"] = 2.0 * ndtr(-np.abs(table["z"].to_numpy()))
+        table["p"] = normal_p(table["z"].to_numpy(), alternative)
         table["variance_normal"] = normal
         table["z_normal"] = (value - expected) / np.sqrt(normal)
-        table["p_normal"] = 2.0 * ndtr(-np.abs(table["z_normal"].to_numpy()))
+        table["p_normal"] = normal_p(table["z_normal"].to_numpy(), alternative)
     return table
