@@ -30,6 +30,7 @@ SAMPLE_STAGES = (
     "graph",
     "autocorrelation",
     "portrait",
+    "topography",
     "assemble",
 )
 
@@ -179,6 +180,7 @@ STAGES = {
     "graph": lambda: each("graph.npz", SAMPLES),
     "autocorrelation": lambda: each("autocorrelation.parquet", SAMPLES),
     "portrait": lambda: each("portraits.npz", SAMPLES),
+    "topography": lambda: each("topography.parquet", filter(has_topography, SAMPLES)),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
@@ -188,6 +190,12 @@ STAGES = {
 
 def has_transcripts(sample):
     return has(sample, "transcripts")
+
+
+def has_topography(sample):
+    """Whether the config or the sheet says what a tumour is in this sample."""
+    asked = stage_settings("topography", sample)
+    return bool(asked["tumour_types"] or asked["outlines"])
 
 
 def candidate_files(sample):
@@ -212,7 +220,8 @@ def synthetic_files():
 def all_results():
     assembled = each("{sample}.h5ad", SAMPLES) + each("{sample}.zarr", SAMPLES)
     cohort = ["cohort.h5ad", "autocorrelation.parquet", "divergence.parquet"]
-    cohort += ["comparison.parquet", "report.html"]
+    cohort += ["comparison.parquet", "topography.parquet", "topography_tests.parquet"]
+    cohort += ["report.html"]
     return assembled + [f"{COHORT}/{name}" for name in cohort]
 
 
