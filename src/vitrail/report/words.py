@@ -20,6 +20,11 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def ratio(value: Any) -> str:
+    """A ratio, which is infinite where the denominator is zero."""
+    return "∞" if value == math.inf else number(value)
+
+
 def percent(part: float, whole: float) -> str:
     """A share in per cent; a dash of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
