@@ -24,12 +24,13 @@ def main(job):
     )
     job.log.info("cohort %s", counts)
 
-    names = [row["sample"] for row in rows]
-    paths = job.input.autocorrelation
     units = {row["sample"]: row.get("unit") for row in rows}
     conditions = {row["sample"]: row.get("condition") for row in rows}
     table = across(
-        {name: pd.read_parquet(path) for name, path in zip(names, paths, strict=True)},
+        {
+            name: pd.read_parquet(path)
+            for name, path in zip(job.params.genes, job.input.autocorrelation, strict=True)
+        },
         units,
         conditions,
         **settings,

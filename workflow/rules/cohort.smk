@@ -2,7 +2,7 @@ rule cohort:
     """Join all samples, compare each gene's arrangement and the topography of conditions."""
     input:
         anndata=each("{sample}.h5ad", SAMPLES),
-        autocorrelation=each("autocorrelation.parquet", SAMPLES),
+        autocorrelation=each("autocorrelation.parquet", filter(has_genes, SAMPLES)),
         topography=each("topography.parquet", charted()),
     output:
         anndata=f"{COHORT}/cohort.h5ad",
@@ -21,6 +21,7 @@ rule cohort:
     params:
         settings=stage_settings("cohort"),
         samples=cohort_rows(),
+        genes=[sample for sample in SAMPLES if has_genes(sample)],
         topography=charted(),
         code=code_of("cohort"),
     script:

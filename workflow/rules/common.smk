@@ -178,7 +178,9 @@ STAGES = {
     "matrix": lambda: each("counts.h5ad", SLIDES),
     "annotate": lambda: each("annotated.h5ad", SAMPLES),
     "graph": lambda: each("graph.npz", SAMPLES),
-    "autocorrelation": lambda: each("autocorrelation.parquet", SAMPLES),
+    "autocorrelation": lambda: each(
+        "autocorrelation.parquet", filter(has_genes, SAMPLES)
+    ),
     "portrait": lambda: each("portraits.npz", SAMPLES),
     "topography": lambda: each("topography.parquet", filter(has_topography, SAMPLES)),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),
@@ -190,6 +192,14 @@ STAGES = {
 
 def has_transcripts(sample):
     return has(sample, "transcripts")
+
+
+def has_genes(sample):
+    """Whether a sample may have genes: of the tables, only a h5ad holds counts."""
+    if not is_table(sample):
+        return True
+    counts = format_of(sample).get("table", {}).get("counts")
+    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith(".h5ad")
 
 
 def has_topography(sample):

@@ -53,12 +53,14 @@ SLIDE_PARTS = {
 }
 TRANSCRIPT_PARTS = {"transcripts": "transcripts.zarr", "account": "assignment.json"}
 TOPOGRAPHY_PARTS = {"topography": "topography.parquet", "borders": "topography.npz"}
-CELL_PARTS = {
-    "cells": "annotated.h5ad",
-    "graph": "graph.npz",
+GENE_PARTS = {
     "autocorrelation": "autocorrelation.parquet",
     "autocorrelation_pairs": "autocorrelation_pairs.parquet",
     "autocorrelation_local": "autocorrelation_local.parquet",
+}
+CELL_PARTS = {
+    "cells": "annotated.h5ad",
+    "graph": "graph.npz",
     "portraits": "portraits.npz",
 }
 
@@ -77,6 +79,8 @@ def parts_of(sample):
         names |= SLIDE_PARTS
     if has_transcripts(sample):
         names |= TRANSCRIPT_PARTS
+    if has_genes(sample):
+        names |= GENE_PARTS
     if has_topography(sample):
         names |= TOPOGRAPHY_PARTS
     return names

@@ -97,8 +97,8 @@ def tissue_distances(
     squared = _square(controlled, a, b, n)
     nothing = np.full(a.size, np.nan)
     return GraphDistances(
-        "tissue", None, cells, left_out, why, raw, raw_error, controlled, mean, sd, nothing, squared,
-        WINDOWS,
+        "tissue", None, cells, left_out, why, raw, raw_error, controlled, mean, sd, nothing,
+        squared, WINDOWS,
     )  # fmt: skip
 
 
