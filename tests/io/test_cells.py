@@ -53,13 +53,6 @@ def test_layers_are_read(annotated):
         read_lognorm(annotated, "raw")
 
 
-def test_a_table_without_genes_misses_no_layer(tmp_path):
-    write_h5ad(tmp_path / "x.h5ad", sparse.csr_matrix((3, 0)), {}, list("abc"), [])
-    matrix, genes = read_lognorm(tmp_path / "x.h5ad")
-    assert matrix.shape == (3, 0)
-    assert len(genes) == 0
-
-
 def test_anndata_is_not_imported(annotated):
     code = (
         "import sys; from vitrail.io.cells import read_cells; read_cells(sys.argv[1]);"

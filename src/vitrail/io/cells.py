@@ -123,15 +123,9 @@ def read_lognorm(path: str | Path, layer: str = "lognorm") -> tuple[Any, npt.NDA
     VitrailError
         If there is no such layer.
     """
-    from scipy import sparse
-
     with h5py.File(path, "r") as file:
         name = "X" if layer == "X" else f"layers/{layer}"
-        genes = read_names(file["var"])
-        if not len(genes):
-            # A table of positions and types: no layer was computed, and none is missed.
-            return sparse.csr_matrix((len(read_names(file["obs"])), 0)), genes
         if name not in file:
             known = ", ".join(["X", *file["layers"]])
             raise VitrailError(f"{path}: has no layer {layer!r}, wanted one of {known}.")
-        return read_element(file[name]), genes
+        return read_element(file[name]), read_names(file["var"])
