@@ -236,3 +236,4 @@ def all_results():
 
 
 support.accept_stage_targets(workflow, STAGES)
+support.poll_no_more(workflow)
