@@ -96,10 +96,10 @@ def accept_stage_targets(workflow: Any, stages: Mapping[str, Callable[[], list[s
 def poll_no_more(workflow: Any) -> None:
     """Let Snakemake look for jobs when one ends, and not also once a second for each that ended.
 
-    Its default limit of 100 jobs a second makes each look for jobs, with or without a result, start
-    a timer for the next; every ended job adds one such chain, so that a run of hundreds of short jobs
-    spends its time looking. A limit that the user gives is kept. The settings become known after
-    the workflow is parsed, when Snakemake sets `scheduling_settings`.
+    Its default limit of 100 jobs a second makes each look for jobs, with or without a result,
+    start a timer for the next; every ended job adds one such chain, so that a run of hundreds of
+    short jobs spends its time looking. A limit that the user gives is kept. The settings become
+    known after the workflow is parsed, when Snakemake sets `scheduling_settings`.
     """
 
     class WithoutPolling(type(workflow)):  # type: ignore[misc]
