@@ -15,6 +15,8 @@ def main(job):
         autocorrelation_pairs=given("autocorrelation_pairs"),
         autocorrelation_local=given("autocorrelation_local"),
         portraits=given("portraits"),
+        topography=given("topography"),
+        borders=given("borders"),
         provenance=job.provenance,
     )
     linked = write_spatialdata(

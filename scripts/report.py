@@ -14,6 +14,8 @@ def main(job):
         divergence=given("divergence"),
         comparison=given("comparison"),
         autocorrelation=given("autocorrelation"),
+        places=given("topography"),
+        place_tests=given("topography_tests"),
         settings=Settings(**job.params.settings),
         config=job.params.config,
     )

@@ -17,11 +17,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from vitrail.errors import VitrailError
 from vitrail.io import spatialdata_store as store
-from vitrail.io.h5ad import read_element, read_names, write_element
+from vitrail.io.h5ad import read_element, read_names
+from vitrail.io.h5ad_parts import add_column, put, put_frame
+from vitrail.io.h5ad_topography import add_topography
 from vitrail.provenance import to_json
 
 REGION = "cells"
@@ -49,6 +50,8 @@ def write_anndata(
     autocorrelation_pairs: str | Path | None = None,
     autocorrelation_local: str | Path | None = None,
     portraits: str | Path | None = None,
+    topography: str | Path | None = None,
+    borders: str | Path | None = None,
     provenance: Mapping[str, Any],
 ) -> None:
     """Write a sample's AnnData: the annotated cells and all that was computed on them.
@@ -59,6 +62,8 @@ def write_anndata(
         File to be made.
     cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, portraits
         Outputs of the stages annotate, graph, autocorrelation and portrait.
+    topography, borders
+        Outputs of the stage topography: its table and its values a cell.
     provenance
         Record of this stage; stored in ``uns["vitrail"]`` with that of the cells.
     """
@@ -72,21 +77,17 @@ def write_anndata(
             _add_pairs(file, autocorrelation_pairs)
         if autocorrelation_local is not None:
             _add_local(file, autocorrelation_local)
+        if topography is not None and borders is not None:
+            add_topography(file, topography, borders)
         uns = file["uns"]
         if portraits is not None:
-            _put(uns, "portraits", _nested(portraits))
+            put(uns, "portraits", _nested(portraits))
         # Without cells there is nothing to annotate, and spatialdata refuses a region of no rows.
         if len(read_names(file["obs"])):
             keys = {"region": REGION, "region_key": "region", "instance_key": INSTANCE_KEY}
-            _put(uns, "spatialdata_attrs", keys)
+            put(uns, "spatialdata_attrs", keys)
         inputs = json.loads(read_element(uns["vitrail"])) if "vitrail" in uns else None
-        _put(uns, "vitrail", to_json({**provenance, "inputs": {"cells": inputs}}))
-
-
-def _put(group: h5py.Group, name: str, value: Any) -> None:
-    if name in group:
-        del group[name]
-    write_element(group, name, value)
+        put(uns, "vitrail", to_json({**provenance, "inputs": {"cells": inputs}}))
 
 
 def _add_graph(file: h5py.File, path: str | Path) -> None:
@@ -104,14 +105,14 @@ def _add_graph(file: h5py.File, path: str | Path) -> None:
             )
         for name in ("connectivities", "distances"):
             parts = [arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")]
-            _put(obsp, f"spatial_{name}", csr_matrix(tuple(parts), shape=shape))
+            put(obsp, f"spatial_{name}", csr_matrix(tuple(parts), shape=shape))
         meta = json.loads(str(arrays["meta"]))
     neighbors = {
         "connectivities_key": "spatial_connectivities",
         "distances_key": "spatial_distances",
         "params": {"coord_type": "generic", **_without_none(meta)},
     }
-    _put(file["uns"], "spatial_neighbors", neighbors)
+    put(file["uns"], "spatial_neighbors", neighbors)
 
 
 def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,11 +147,11 @@ def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
         for name in (symbol, *GENE_COLUMNS):
             values = np.full(len(names), np.nan)
             values[rows] = columns[name]
-            _add_column(file["var"], prefix + name, values)
+            add_column(file["var"], prefix + name, values)
         descending = symbol == "I"
         order = np.argsort(-columns[symbol] if descending else columns[symbol], kind="stable")
         renamed = {SQUIDPY_COLUMNS.get(name, name): v[order] for name, v in columns.items()}
-        _put_frame(file["uns"], key, [genes[i] for i in order], renamed)
+        put_frame(file["uns"], key, [genes[i] for i in order], renamed)
 
 
 def _add_pairs(file: h5py.File, path: str | Path) -> None:
@@ -164,7 +165,7 @@ def _add_pairs(file: h5py.File, path: str | Path) -> None:
     for name in ("I", "expected", "variance", "z", "p", "p_permutation", "fdr"):
         columns[name] = np.asarray(table[name], dtype=np.float64)
     index = [f"{x}|{y}" for x, y in zip(columns["x"], columns["y"], strict=True)]
-    _put_frame(file["uns"], "bivariate_moran", index, columns)
+    put_frame(file["uns"], "bivariate_moran", index, columns)
 
 
 def _add_local(file: h5py.File, path: str | Path) -> None:
@@ -185,26 +186,8 @@ def _add_local(file: h5py.File, path: str | Path) -> None:
         whole = np.zeros if name == "quadrant" else partial(np.full, fill_value=np.nan)
         out = whole((len(labels), len(genes)), dtype=values.dtype)
         out[rows, columns] = values
-        _put(file["obsm"], f"local_moran_{name}", out)
-    _put(file["uns"], "local_moran", {"genes": np.array(genes, dtype=object)})
-
-
-def _add_column(frame: h5py.Group, name: str, values: npt.NDArray[Any]) -> None:
-    _put(frame, name, values)
-    order = [str(column) for column in frame.attrs["column-order"]]
-    if name not in order:
-        order.append(name)
-    frame.attrs.create("column-order", order, dtype=h5py.string_dtype())
-
-
-def _put_frame(
-    group: h5py.Group, name: str, index: list[str], columns: Mapping[str, npt.NDArray[Any]]
-) -> None:
-    _put(group, name, {"_index": np.array(index, dtype=object), **columns})
-    frame = group[name]
-    frame.attrs["encoding-type"], frame.attrs["encoding-version"] = "dataframe", "0.2.0"
-    frame.attrs["_index"] = "_index"
-    frame.attrs.create("column-order", list(columns), dtype=h5py.string_dtype())
+        put(file["obsm"], f"local_moran_{name}", out)
+    put(file["uns"], "local_moran", {"genes": np.array(genes, dtype=object)})
 
 
 def _nested(path: str | Path) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Any
 
 from vitrail.job import WORKFLOW_VARIABLE, process_start
 
+# Snakemake's default of --max-jobs-per-timespan: jobs, seconds.
+DEFAULT_JOB_RATE = (100, 1)
 OWNER_FILE = "vitrail-owner.json"
 
 
@@ -89,6 +91,30 @@ def accept_stage_targets(workflow: Any, stages: Mapping[str, Callable[[], list[s
             self.__dict__["dag_settings"] = settings
 
     workflow.__class__ = StageTargets
+
+
+def poll_no_more(workflow: Any) -> None:
+    """Let Snakemake look for jobs when one ends, and not also once a second for each that ended.
+
+    Its default limit of 100 jobs a second makes each look for jobs, with or without a result,
+    start a timer for the next; every ended job adds one such chain, so that a run of hundreds of
+    short jobs spends its time looking. A limit that the user gives is kept. The settings become
+    known after the workflow is parsed, when Snakemake sets `scheduling_settings`.
+    """
+
+    class WithoutPolling(type(workflow)):  # type: ignore[misc]
+        @property
+        def scheduling_settings(self) -> Any:
+            return self.__dict__["scheduling_settings"]
+
+        @scheduling_settings.setter
+        def scheduling_settings(self, settings: Any) -> None:
+            limit = getattr(settings, "max_jobs_per_timespan", None)
+            if limit is not None and (limit.max_jobs, limit.timespan) == DEFAULT_JOB_RATE:
+                settings.max_jobs_per_timespan = None
+            self.__dict__["scheduling_settings"] = settings
+
+    workflow.__class__ = WithoutPolling
 
 
 def expand_stage_targets(

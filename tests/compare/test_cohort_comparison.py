@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from tissues import cohort, tissue
 
 from vitrail.compare import Comparison, Sample, compare, compare_portraits
@@ -49,8 +50,13 @@ def test_power_and_level_of_the_primary_test():
 def test_rows_of_both_tables(compared, tables):
     types = ["T cell", "endothelial", "macrophage", "stroma", "tumour"]
     found = compared.comparison
-    assert found["graph"].tolist() == ["types", *["type"] * 5, "tissue"]
-    assert found["cell_type"].tolist() == [None, *types, None]
+    assert found["graph"].tolist() == ["types", *["type"] * 10, "tissue"]
+    assert found["cell_type"].tolist() == [None, *types, *types, None]
+    statistics = found["statistic"].tolist()
+    assert statistics[:6] == ["arrangement profile"] * 6
+    assert statistics[6:11] == ["portrait divergence beyond abundance"] * 5
+    for rows in (found[1:6], found[6:11]):
+        assert np.allclose(rows["fdr"], stats.false_discovery_control(rows["p"]))
     assert found["note"].isna().all()
     followed = found[found["graph"] == "type"]
     assert (followed["fdr"] >= followed["p"]).all()
@@ -71,6 +77,27 @@ def test_rows_of_both_tables(compared, tables):
     first = by_graph["tissue"].iloc[0]
     assert (first["cells_a"], first["cells_b"]) == (cells["P1_0"], cells["P2_0"])
     assert first["distance"] == pytest.approx(first["controlled"] ** 0.5)
+
+
+def test_subgraphs_are_tested_by_their_score_against_shuffled_types(compared, tables):
+    pairs = compared.divergence
+    own = pairs[pairs["cell_type"] == "T cell"]
+    names = list(tables["xy_by_image"])
+    squared = np.zeros((8, 8))
+    for a, b, z in zip(own["sample_a"], own["sample_b"], own["z"], strict=True):
+        i, j = names.index(a), names.index(b)
+        squared[i, j] = squared[j, i] = max(z, 0)
+    within = sum(squared[g, g].sum() / 2 / 4 for g in (slice(0, 4), slice(4, 8)))
+    total = squared.sum() / 2 / 8
+    found = compared.comparison
+    row = found[(found["cell_type"] == "T cell") & found["statistic"].str.contains("beyond")]
+    assert row["pseudo_f"].item() == pytest.approx((total - within) / (within / 6))
+    assert row["p"].item() == pytest.approx(2 / 70)
+
+
+def test_without_shuffles_there_is_no_score_to_test(tables):
+    found = compare(**tables, portrait={"shuffles": 0}, bootstraps=0).comparison
+    assert not found["statistic"].str.contains("beyond").any()
 
 
 def test_whole_divergence_is_that_of_the_portraits(compared, tables):

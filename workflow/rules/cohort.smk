@@ -1,11 +1,14 @@
 rule cohort:
-    """Join all samples, and compare the arrangement of each gene between conditions."""
+    """Join all samples, compare each gene's arrangement and the topography of conditions."""
     input:
         anndata=each("{sample}.h5ad", SAMPLES),
-        autocorrelation=each("autocorrelation.parquet", SAMPLES),
+        autocorrelation=each("autocorrelation.parquet", filter(has_genes, SAMPLES)),
+        topography=each("topography.parquet", charted()),
     output:
         anndata=f"{COHORT}/cohort.h5ad",
         autocorrelation=f"{COHORT}/autocorrelation.parquet",
+        topography=f"{COHORT}/topography.parquet",
+        topography_tests=f"{COHORT}/topography_tests.parquet",
     log:
         f"{RESULTS}/logs/cohort/cohort.log",
     benchmark:
@@ -18,6 +21,8 @@ rule cohort:
     params:
         settings=stage_settings("cohort"),
         samples=cohort_rows(),
+        genes=[sample for sample in SAMPLES if has_genes(sample)],
+        topography=charted(),
         code=code_of("cohort"),
     script:
         "../../scripts/cohort.py"

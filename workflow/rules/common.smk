@@ -30,6 +30,7 @@ SAMPLE_STAGES = (
     "graph",
     "autocorrelation",
     "portrait",
+    "topography",
     "assemble",
 )
 
@@ -177,8 +178,11 @@ STAGES = {
     "matrix": lambda: each("counts.h5ad", SLIDES),
     "annotate": lambda: each("annotated.h5ad", SAMPLES),
     "graph": lambda: each("graph.npz", SAMPLES),
-    "autocorrelation": lambda: each("autocorrelation.parquet", SAMPLES),
+    "autocorrelation": lambda: each(
+        "autocorrelation.parquet", filter(has_genes, SAMPLES)
+    ),
     "portrait": lambda: each("portraits.npz", SAMPLES),
+    "topography": lambda: each("topography.parquet", filter(has_topography, SAMPLES)),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
@@ -188,6 +192,20 @@ STAGES = {
 
 def has_transcripts(sample):
     return has(sample, "transcripts")
+
+
+def has_genes(sample):
+    """Whether a sample may have genes: of the tables, only a h5ad holds counts."""
+    if not is_table(sample):
+        return True
+    counts = format_of(sample).get("table", {}).get("counts")
+    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith(".h5ad")
+
+
+def has_topography(sample):
+    """Whether the config or the sheet says what a tumour is in this sample."""
+    asked = stage_settings("topography", sample)
+    return bool(asked["tumour_types"] or asked["outlines"])
 
 
 def candidate_files(sample):
@@ -212,8 +230,10 @@ def synthetic_files():
 def all_results():
     assembled = each("{sample}.h5ad", SAMPLES) + each("{sample}.zarr", SAMPLES)
     cohort = ["cohort.h5ad", "autocorrelation.parquet", "divergence.parquet"]
-    cohort += ["comparison.parquet", "report.html"]
+    cohort += ["comparison.parquet", "topography.parquet", "topography_tests.parquet"]
+    cohort += ["report.html"]
     return assembled + [f"{COHORT}/{name}" for name in cohort]
 
 
 support.accept_stage_targets(workflow, STAGES)
+support.poll_no_more(workflow)

@@ -52,12 +52,15 @@ SLIDE_PARTS = {
     "seams": "segmentation/seams.json",
 }
 TRANSCRIPT_PARTS = {"transcripts": "transcripts.zarr", "account": "assignment.json"}
-CELL_PARTS = {
-    "cells": "annotated.h5ad",
-    "graph": "graph.npz",
+TOPOGRAPHY_PARTS = {"topography": "topography.parquet", "borders": "topography.npz"}
+GENE_PARTS = {
     "autocorrelation": "autocorrelation.parquet",
     "autocorrelation_pairs": "autocorrelation_pairs.parquet",
     "autocorrelation_local": "autocorrelation_local.parquet",
+}
+CELL_PARTS = {
+    "cells": "annotated.h5ad",
+    "graph": "graph.npz",
     "portraits": "portraits.npz",
 }
 
@@ -76,6 +79,10 @@ def parts_of(sample):
         names |= SLIDE_PARTS
     if has_transcripts(sample):
         names |= TRANSCRIPT_PARTS
+    if has_genes(sample):
+        names |= GENE_PARTS
+    if has_topography(sample):
+        names |= TOPOGRAPHY_PARTS
     return names
 
 
@@ -99,3 +106,15 @@ def reported_config():
     """The config as the report prints it: without what changes no result."""
     sections = {name: section for name, section in CONFIG.items() if name != "preview"}
     return sections | {"tile": provenance.record("tile", CONFIG["tile"])["settings"]}
+
+
+def outlined(wildcards):
+    """The cells, and the tumour's outlines where the config or the sheet names a file."""
+    files = {"cells": of(wildcards.sample, "annotated.h5ad")}
+    outlines = stage_settings("topography", wildcards.sample)["outlines"]
+    return files | ({"outlines": outlines} if outlines else {})
+
+
+def charted():
+    """Samples with a topography."""
+    return [sample for sample in SAMPLES if has_topography(sample)]

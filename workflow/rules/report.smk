@@ -6,6 +6,8 @@ rule report:
         divergence=f"{COHORT}/divergence.parquet",
         comparison=f"{COHORT}/comparison.parquet",
         autocorrelation=f"{COHORT}/autocorrelation.parquet",
+        topography=f"{COHORT}/topography.parquet",
+        topography_tests=f"{COHORT}/topography_tests.parquet",
     output:
         report=report(
             f"{COHORT}/report.html", caption="../report/report.rst", category="Cohort"

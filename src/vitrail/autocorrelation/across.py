@@ -9,14 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitrail.inference.design import Design, make_design
+from vitrail.inference.anova import permutation_f, row_means
+from vitrail.inference.design import make_design
 from vitrail.inference.fdr import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
-
-# Two labelings whose sums of squares differ by rounding alone are ties.
-TOLERANCE = 1e-9
-CHUNK = 512
 
 
 def across(
@@ -120,9 +117,7 @@ def _tests(
 ) -> list[dict[str, Any]]:
     """Rows of the genes (columns of `values`), which have values in the same samples."""
     design = make_design(units, conditions)
-    sums = np.zeros((len(design.unit), values.shape[1]))
-    np.add.at(sums, design.members, values)
-    means = sums / np.bincount(design.members, minlength=len(sums))[:, None]
+    means = row_means(values, design)
     row = _untested(levels)
     for code, level in enumerate(design.conditions):
         row[f"units_{level}"] = int((design.condition == code).sum())
@@ -136,38 +131,9 @@ def _tests(
     if not testable:
         return rows
     labels, exact = design.draw(permutations, exact_limit, seed)
-    f, p = _permuted(means, design, labels, exact)
+    f, p = permutation_f(means, design, labels, exact)
     for gene, one in enumerate(rows):
         one |= {"F": f[gene], "p": p[gene], "permutations": len(labels), "exact": exact}
         if len(levels) == 2:
             one["difference"] = one[f"I_mean_{levels[1]}"] - one[f"I_mean_{levels[0]}"]
     return rows
-
-
-def _permuted(
-    means: Floats, design: Design, labels: npt.NDArray[np.int8], exact: bool
-) -> tuple[Floats, Floats]:
-    """F and p of each gene (column of `means`)."""
-    centred = design.without_blocks(means)
-    inverse, rank = design.inverse()
-    total = (centred**2).sum(axis=0)
-    explained = _explained(centred, inverse, design.condition[None])[0]
-    beyond = np.zeros(means.shape[1], np.int64)
-    for begin in range(0, len(labels), CHUNK):
-        others = _explained(centred, inverse, labels[begin : begin + CHUNK])
-        beyond += (others >= explained - TOLERANCE * total).sum(axis=0)
-    free = len(design.unit) - len(np.unique(design.block)) - rank
-    with np.errstate(divide="ignore", invalid="ignore"):
-        f = explained / rank / ((total - explained) / free) if free else explained * np.nan
-    p = beyond / len(labels) if exact else (beyond + 1) / (len(labels) + 1)
-    return f, np.where(total > 0, p, np.nan)
-
-
-def _explained(centred: Floats, inverse: Floats, labels: npt.NDArray[Any]) -> Floats:
-    """Sum of squares between conditions (labelings, genes)."""
-    sums = [(labels == code).astype(np.float64) @ centred for code in range(len(inverse))]
-    total = np.zeros((len(labels), centred.shape[1]))
-    for a, left in enumerate(sums):
-        for b, right in enumerate(sums):
-            total += inverse[a, b] * left * right
-    return total

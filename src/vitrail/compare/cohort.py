@@ -14,6 +14,7 @@ from vitrail.compare.composition import composition_distances, pattern_distances
 from vitrail.compare.conditions import comparison_table
 from vitrail.compare.distances import (
     GraphDistances,
+    beyond_abundance,
     sample_pairs,
     tissue_distances,
     type_distances,
@@ -158,9 +159,11 @@ def compare_portraits(
     conditions = [sample.condition for sample in samples]
     units = [sample.unit or sample.name for sample in samples]
     names = [sample.name for sample in samples]
+    subgraphs = [beyond_abundance(graph) for graph in graphs if graph.graph == "type"]
     tests = comparison_table(
-        names, units, conditions, graphs, permutations, exact_limit, bootstraps, seed
-    )
+        names, units, conditions, [*graphs[:-1], *filter(None, subgraphs), *graphs[-1:]],
+        permutations, exact_limit, bootstraps, seed,
+    )  # fmt: skip
     return Comparison(_divergence_table(samples, graphs), tests)
 
 

@@ -13,11 +13,6 @@ from vitrail.compare.permanova import permanova, row_distances
 from vitrail.inference.design import Design, make_design
 from vitrail.inference.fdr import benjamini_hochberg
 
-STATISTICS = {
-    "tissue": "portrait divergence in windows",
-    "types": "arrangement profile",
-    "type": "arrangement profile",
-}
 NUMBERS = (
     "pseudo_f", "r2", "p", "fdr", "within_mean", "between_mean", "effect", "effect_low",
     "effect_high", "dispersion_f", "dispersion_p",
@@ -37,7 +32,7 @@ def comparison_table(
     """One row a graph: the test of the conditions, or why there is none.
 
     The first test of the first kind there is (all types together, else the tissue) is primary;
-    the false discovery rate is over the cell types.
+    the false discovery rate is over the cell types, for each statistic.
     """
     every = list(dict.fromkeys(c for c in conditions if c is not None))
     rows = [
@@ -46,9 +41,10 @@ def comparison_table(
     ]
     table = pd.DataFrame(rows, columns=_columns(every))
     table["primary"] = np.arange(len(table)) == 0
-    types = (table["graph"] == "type").to_numpy()
     table["fdr"] = table["p"]
-    table.loc[types, "fdr"] = benjamini_hochberg(table.loc[types, "p"])
+    for statistic in dict.fromkeys(table["statistic"]):
+        types = ((table["graph"] == "type") & (table["statistic"] == statistic)).to_numpy()
+        table.loc[types, "fdr"] = benjamini_hochberg(table.loc[types, "p"])
     return table
 
 
@@ -80,7 +76,7 @@ def _row(
     row |= {
         "graph": graph.graph,
         "cell_type": graph.cell_type,
-        "statistic": STATISTICS[graph.graph],
+        "statistic": graph.statistic,
         "conditions": "|".join(design.conditions),
         "paired": design.paired,
         "permutations": 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,10 @@ Integers = npt.NDArray[np.int64]
 
 # Deals of the windows of two samples, for the null of the tissue's divergence.
 SPLITS = 25
+
+PROFILE = "arrangement profile"
+WINDOWS = "portrait divergence in windows"
+BEYOND = "portrait divergence beyond abundance"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class GraphDistances:
         One value a pair (pairs,), NaN where there is none.
     squared
         Squared distances that are tested (samples, samples); NaN where a sample is left out.
+    statistic
+        What `squared` measures.
     """
 
     graph: str
@@ -52,6 +58,7 @@ class GraphDistances:
     null_sd: Floats
     arrangement: Floats
     squared: Floats
+    statistic: str = PROFILE
 
 
 def sample_pairs(n: int) -> tuple[Integers, Integers]:
@@ -90,8 +97,9 @@ def tissue_distances(
     squared = _square(controlled, a, b, n)
     nothing = np.full(a.size, np.nan)
     return GraphDistances(
-        "tissue", None, cells, left_out, why, raw, raw_error, controlled, mean, sd, nothing, squared
-    )
+        "tissue", None, cells, left_out, why, raw, raw_error, controlled, mean, sd, nothing,
+        squared, WINDOWS,
+    )  # fmt: skip
 
 
 def type_distances(
@@ -131,6 +139,27 @@ def type_distances(
             )
         )  # fmt: skip
     return results
+
+
+def beyond_abundance(graph: GraphDistances) -> GraphDistances | None:
+    """A type's subgraphs by the z-score of their divergence against shuffled types.
+
+    The divergence is a squared distance between distributions; its z-score takes its place. A
+    divergence below its null's mean is that of equal arrangements: 0. None where there is no null.
+    """
+    if not np.isfinite(graph.null_sd).any():
+        return None
+    above = graph.controlled - graph.null_mean
+    # A null without spread leaves nothing beyond it, unless the divergence differs from it.
+    score = np.divide(above, graph.null_sd, out=np.full(above.shape, np.nan),
+                      where=graph.null_sd > 0)  # fmt: skip
+    score[(graph.null_sd == 0) & (above <= 0)] = 0.0
+    n = len(graph.cells)
+    a, b = sample_pairs(n)
+    squared = _square(np.maximum(score, 0.0), a, b, n)
+    left_out = np.flatnonzero(~np.isfinite(squared).any(axis=1)).tolist()
+    why = f"{graph.why} or fewer cells than a window"
+    return replace(graph, left_out=left_out, why=why, squared=squared, statistic=BEYOND)
 
 
 def _only(groups: int, group: int, row: int) -> Integers:

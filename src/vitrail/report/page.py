@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 import vitrail
-from vitrail.report import quality, results, slides, words
+from vitrail.report import quality, results, slides, topography, words
 from vitrail.report.facts import WITHOUT_CONDITION, Facts, read_facts
 from vitrail.report.palette import DISTANCE, EXPRESSION, UNKNOWN, type_colours
 from vitrail.report.svg import colour_scale
@@ -59,6 +59,8 @@ def build_report(
     divergence: str | Path | None = None,
     comparison: str | Path | None = None,
     autocorrelation: str | Path | None = None,
+    places: str | Path | None = None,
+    place_tests: str | Path | None = None,
     settings: Settings | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> str:
@@ -68,8 +70,9 @@ def build_report(
     ----------
     files
         One mapping a sample, in the order of the sheet: see `vitrail.report.facts.read_facts`.
-    divergence, comparison, autocorrelation
-        Tables of the cohort. The page says what it lacks where one is None.
+    divergence, comparison, autocorrelation, places, place_tests
+        Tables of the cohort (the last two are those of the topography). The page says what it
+        lacks where one is None.
     settings
         What to show.
     config
@@ -94,6 +97,7 @@ def build_report(
         "outcome": outcome,
         "legend": _legend(facts, colours),
         "slides": _slides(facts, colours, outcome, settings, large),
+        "places": topography.gather(facts, places, place_tests),
         "composition": quality.composition(facts, colours),
         "quality": quality.table(facts),
         "account": quality.accounts(facts),
@@ -116,7 +120,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    for function in (words.number, words.percent, words.p_value, words.plural, words.listed):
+    for function in (
+        words.number, words.ratio, words.percent, words.p_value, words.plural, words.listed,
+    ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters["as_text"] = as_text
     return environment

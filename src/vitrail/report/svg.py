@@ -224,3 +224,69 @@ def colour_scale(low: str, high: str, anchors: Sequence[str], label: str) -> Mar
     body = "".join(_rect(i * 6, 0, 6.5, 10, shade(i, 0, steps - 1, anchors)) for i in range(steps))
     body += _text(0, 24, low) + _text(steps * 6, 24, high, "end")
     return _svg(steps * 6 + 1, 28, body, label, "scale")
+
+
+def curves(
+    edges: npt.NDArray[np.floating],
+    groups: Mapping[str, npt.NDArray[np.floating]],
+    colours: Sequence[str],
+    label: str,
+    axes: tuple[str, str],
+) -> Markup:
+    """Values in bins as lines: a thin one a unit, a thick one for the mean of a group.
+
+    Parameters
+    ----------
+    edges
+        (bins + 1,) edges of the bins; a line marks zero.
+    groups
+        (units, bins) values by group; those that are not finite leave a gap.
+    colours
+        Of the groups, in their order.
+    label
+        What the picture shows.
+    axes
+        Words for the horizontal and the vertical axis.
+    """
+    width, height, left, bottom = 640.0, 240.0, 62.0, 40.0
+    known = [v for values in groups.values() for v in values[np.isfinite(values)].tolist()]
+    if not known:
+        return Markup("")
+    top = max(known) or 1.0
+
+    def place(x: float, y: float) -> str:
+        across = left + (x - edges[0]) / (edges[-1] - edges[0]) * (width - left - 8)
+        return f"{_n(across)} {_n(8 + (1 - y / top) * (height - 16))}"
+
+    middles = (edges[:-1] + edges[1:]) / 2
+
+    def line(values: npt.NDArray[np.floating], style: str) -> str:
+        path, pen = "", "M"
+        for x, y in zip(middles.tolist(), values.tolist(), strict=True):
+            path += f"{pen}{place(x, y)}" if np.isfinite(y) else ""
+            pen = "L" if np.isfinite(y) else "M"
+        return f'<path d="{path}" fill="none" {style}/>' if path else ""
+
+    body = f'<path d="M{place(0, 0)}L{place(0, top)}" stroke="#8a949e" stroke-dasharray="3 3"/>'
+    body += f'<path d="M{place(edges[0], top)}L{place(edges[0], 0)}L{place(edges[-1], 0)}" '
+    body += 'fill="none" stroke="#8a949e"/>'
+    for (name, values), colour in zip(groups.items(), colours, strict=True):
+        for unit in values:
+            body += line(unit, f'stroke="{colour}" stroke-width="1" stroke-opacity="0.35"')
+        count = np.isfinite(values).sum(axis=0)
+        mean = np.divide(
+            np.where(np.isfinite(values), values, 0).sum(axis=0),
+            count,
+            out=np.full(len(middles), np.nan),
+            where=count > 0,
+        )
+        body += f"<g><title>{escape(name)}</title>"
+        body += line(mean, f'stroke="{colour}" stroke-width="3"') + "</g>"
+    for x in (edges[0], edges[0] / 2, 0.0, edges[-1] / 2, edges[-1]):
+        body += _text(float(place(x, 0).split()[0]), height + 8, f"{x:g}", "middle")
+    for y in (0.0, top / 2, top):
+        body += _text(left - 6, float(place(0, y).split()[1]) + 4, f"{y:,.3g}", "end")
+    body += _text((left + width) / 2, height + 26, axes[0], "middle", "quiet")
+    turned = _text(0, 0, axes[1], "middle", "quiet")
+    body += f'<g transform="translate(12 {_n(height / 2)}) rotate(-90)">{turned}</g>'
+    return _svg(width, height + bottom - 8, body, label, "curves")

@@ -20,6 +20,11 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def ratio(value: Any) -> str:
+    """A ratio, which is infinite where the denominator is zero."""
+    return "∞" if value == math.inf else number(value)
+
+
 def percent(part: float, whole: float) -> str:
     """A share in per cent; a dash of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
@@ -130,12 +135,18 @@ def _effect(row: dict[str, Any]) -> str:
 
 
 def by_type(tests: Sequence[Test], alpha: float) -> str:
-    """One sentence on the tests of single cell types."""
+    """Sentences on the tests of single cell types, one a statistic."""
     tested = [test for test in tests if test.row["graph"] == "type" and test.done]
-    if not tested:
-        return ""
+    kinds = dict.fromkeys(test.row["statistic"] for test in tested)
+    return " ".join(
+        _types_by(kind, [test for test in tested if test.row["statistic"] == kind], alpha)
+        for kind in kinds
+    )
+
+
+def _types_by(statistic: str, tested: Sequence[Test], alpha: float) -> str:
     found = [test for test in tested if finite(test.row["fdr"]) and test.row["fdr"] <= alpha]
-    start = f"Of {plural(len(tested), 'cell type')} tested one by one, "
+    start = f"Of {plural(len(tested), 'cell type')} tested one by one ({statistic}), "
     if not found:
         return start + f"none differs at a false discovery rate of {alpha:.0%}."
     names = listed([f"{test.name} (FDR {p_value(test.row['fdr'])})" for test in found])
