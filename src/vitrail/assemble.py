@@ -48,6 +48,7 @@ def write_anndata(
     autocorrelation: str | Path | None = None,
     autocorrelation_pairs: str | Path | None = None,
     autocorrelation_local: str | Path | None = None,
+    enrichment: str | Path | None = None,
     portraits: str | Path | None = None,
     provenance: Mapping[str, Any],
 ) -> None:
@@ -57,8 +58,8 @@ def write_anndata(
     ----------
     target
         File to be made.
-    cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, portraits
-        Outputs of the stages annotate, graph, autocorrelation and portrait.
+    cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, enrichment, portraits
+        Outputs of the stages annotate, graph, autocorrelation, enrichment and portrait.
     provenance
         Record of this stage; stored in ``uns["vitrail"]`` with that of the cells.
     """
@@ -73,6 +74,8 @@ def write_anndata(
         if autocorrelation_local is not None:
             _add_local(file, autocorrelation_local)
         uns = file["uns"]
+        if enrichment is not None:
+            _add_enrichment(file, enrichment)
         if portraits is not None:
             _put(uns, "portraits", _nested(portraits))
         # Without cells there is nothing to annotate, and spatialdata refuses a region of no rows.
@@ -106,6 +109,8 @@ def _add_graph(file: h5py.File, path: str | Path) -> None:
             parts = [arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")]
             _put(obsp, f"spatial_{name}", csr_matrix(tuple(parts), shape=shape))
         meta = json.loads(str(arrays["meta"]))
+        if "border" in arrays:
+            _add_column(file["obs"], "border", arrays["border"])
     neighbors = {
         "connectivities_key": "spatial_connectivities",
         "distances_key": "spatial_distances",
@@ -187,6 +192,48 @@ def _add_local(file: h5py.File, path: str | Path) -> None:
         out[rows, columns] = values
         _put(file["obsm"], f"local_moran_{name}", out)
     _put(file["uns"], "local_moran", {"genes": np.array(genes, dtype=object)})
+
+
+def _add_enrichment(file: h5py.File, path: str | Path) -> None:
+    """Pairs of cell types as a table, and as squidpy's matrices over all categories."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    if table.num_rows == 0:
+        return
+    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    index = [str(i) for i in range(table.num_rows)]
+    _put_frame(file["uns"], "enrichment", index, columns)
+    categories = read_element(file["obs/cell_type"]).categories
+    place = {name: i for i, name in enumerate(categories)}
+    rows = [place[name] for name in columns["type_a"]]
+    at = np.array([rows, [place[name] for name in columns["type_b"]]])
+    shape = (len(categories), len(categories))
+
+    def matrix(name: str, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        found = np.full(shape, np.nan)
+        found[tuple(at[:, used])] = columns[name][used]
+        return found
+
+    edges = columns["kind"] == "graph"
+    count, score = matrix("count", edges), matrix("z", edges)
+    counts = {"count": np.nan_to_num(count).astype(np.int64), "zscore": score}
+    _put(file["uns"], "cell_type_nhood_enrichment", counts)
+    radii = np.unique(columns["distance_high"][~edges])
+    if len(radii):
+        rings = np.stack([matrix("count", columns["distance_high"] == r) for r in radii])
+        occurrence = {"occ": _co_occurrence(rings), "interval": np.append(0.0, radii)}
+        _put(file["uns"], "cell_type_co_occurrence", occurrence)
+
+
+def _co_occurrence(rings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """As squidpy defines it, of counts (rings, a, b): [b, a, r] = P(b | a) / P(b) within r."""
+    within = np.nan_to_num(rings).cumsum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = within / within.sum(axis=2, keepdims=True)
+        share = within.sum(axis=1) / within.sum(axis=(1, 2))[:, None]
+        ratio = near / share[:, None, :]
+    return np.nan_to_num(ratio, posinf=0.0).transpose(2, 1, 0)
 
 
 def _add_column(frame: h5py.Group, name: str, values: npt.NDArray[Any]) -> None:

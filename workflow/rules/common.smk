@@ -29,6 +29,7 @@ SAMPLE_STAGES = (
     "annotate",
     "graph",
     "autocorrelation",
+    "enrichment",
     "portrait",
     "assemble",
 )
@@ -178,6 +179,7 @@ STAGES = {
     "annotate": lambda: each("annotated.h5ad", SAMPLES),
     "graph": lambda: each("graph.npz", SAMPLES),
     "autocorrelation": lambda: each("autocorrelation.parquet", SAMPLES),
+    "enrichment": lambda: each("enrichment.parquet", SAMPLES),
     "portrait": lambda: each("portraits.npz", SAMPLES),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],

@@ -58,6 +58,7 @@ CELL_PARTS = {
     "autocorrelation": "autocorrelation.parquet",
     "autocorrelation_pairs": "autocorrelation_pairs.parquet",
     "autocorrelation_local": "autocorrelation_local.parquet",
+    "enrichment": "enrichment.parquet",
     "portraits": "portraits.npz",
 }
 

@@ -77,15 +77,16 @@ def edge_pieces(
     indptr, indices = graph.indptr.astype(np.int64), graph.indices.astype(np.int32)
     place = np.empty(len(tree.row), np.int32)
     place[tree.row] = np.arange(len(tree.row))
+    given = (*tree, place, indptr, indices, edge)
     return threaded(
-        lambda span: _edge_pieces(*tree, place, indptr, indices, edge, *span),
-        spans(len(tree.row), PIECES),
-        threads,
+        lambda span: _edge_pieces(*given, *span), spans(len(tree.row), PIECES), threads
     )
 
 
 @njit(cache=True, nogil=True)
-def _cover(x: Any, y: Any, i: int, other: int, edge: float, gaps: Any, owner: Any, count: int) -> int:
+def _cover(
+    x: Any, y: Any, i: int, other: int, edge: float, gaps: Any, owner: Any, count: int
+) -> int:
     """Take the directions that a cell closes from the open ones; their new number."""
     dx, dy = x[other] - x[i], y[other] - y[i]
     distance = math.sqrt(dx * dx + dy * dy)

@@ -14,6 +14,7 @@ cost no more than others.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,15 +60,18 @@ def grow(xy: npt.NDArray[np.float64], threads: int | None = None) -> Tree:
         np.empty(nodes, np.int64),
     )
     tree.end[0] = n
-    branches = [0]
     if n > BRANCHED:
         for level in range(BRANCH_LEVELS):
             branches = list(range(2**level - 1, 2 ** (level + 1) - 1))
             depth = 1 if level < BRANCH_LEVELS - 1 else levels + 1
-            threaded(lambda node, depth=depth: _grow(*tree, node, depth), branches, threads)
+            threaded(partial(_branch, tree, depth), branches, threads)
     else:
         _grow(*tree, 0, levels + 1)
     return tree
+
+
+def _branch(tree: Tree, depth: int, node: int) -> None:
+    _grow(*tree, node, depth)
 
 
 def leaves(tree: Tree) -> tuple[int, int]:

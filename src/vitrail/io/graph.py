@@ -45,7 +45,7 @@ def read_graph(path: str | Path) -> Graph:
                 for name in MATRICES
             ]
             meta = json.loads(str(file["meta"]))
-            border = file["border"] if "border" in file else None
+            border = file.get("border")
     except (OSError, KeyError, ValueError) as error:
         raise VitrailError(f"{path}: found no graph in it ({error}), wanted graph.npz.") from None
     return Graph(matrices[0], matrices[1], meta, border)

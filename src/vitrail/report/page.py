@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 import vitrail
-from vitrail.report import quality, results, slides, words
+from vitrail.report import enrichment, quality, results, slides, words
 from vitrail.report.facts import WITHOUT_CONDITION, Facts, read_facts
 from vitrail.report.palette import DISTANCE, EXPRESSION, UNKNOWN, type_colours
 from vitrail.report.svg import colour_scale
@@ -95,6 +95,8 @@ def build_report(
         "legend": _legend(facts, colours),
         "slides": _slides(facts, colours, outcome, settings, large),
         "composition": quality.composition(facts, colours),
+        "enrichment": enrichment.by_condition(facts),
+        "NEIGHBOURS": enrichment.COLOURS,
         "quality": quality.table(facts),
         "account": quality.accounts(facts),
         "seams": quality.seams(facts),
