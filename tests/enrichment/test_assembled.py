@@ -25,9 +25,7 @@ def assembled(folder, types):
     run_stage("graph", {"cells": cells}, {"graph": graph}, GRAPH)
     inputs = {"cells": cells, "graph": graph}
     run_stage("enrichment", inputs, {"enrichment": table}, {**ENRICHMENT, "distances_um": [9, 20]})
-    write_anndata(
-        folder / "S.h5ad", cells, graph=graph, enrichment=table, provenance=PROVENANCE
-    )
+    write_anndata(folder / "S.h5ad", cells, graph=graph, enrichment=table, provenance=PROVENANCE)
     return folder / "S.h5ad"
 
 
