@@ -58,7 +58,8 @@ def write_anndata(
     ----------
     target
         File to be made.
-    cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, enrichment, portraits
+    cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, enrichment,
+    portraits
         Outputs of the stages annotate, graph, autocorrelation, enrichment and portrait.
     provenance
         Record of this stage; stored in ``uns["vitrail"]`` with that of the cells.

@@ -77,8 +77,12 @@ def edge_pieces(
     indptr, indices = graph.indptr.astype(np.int64), graph.indices.astype(np.int32)
     place = np.empty(len(tree.row), np.int32)
     place[tree.row] = np.arange(len(tree.row))
-    given: Any = (*tree, place, indptr, indices, edge)
-    return threaded(lambda span: _edge_pieces(*given, *span), spans(len(tree.row), PIECES), threads)
+
+    def piece(span: tuple[int, int]) -> npt.NDArray[np.int32]:
+        given = (*tree, place, indptr, indices, edge, *span)
+        return _edge_pieces(*given)
+
+    return threaded(piece, spans(len(tree.row), PIECES), threads)
 
 
 @njit(cache=True, nogil=True)
