@@ -29,10 +29,10 @@ def assembled(folder, types):
     return folder / "S.h5ad"
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
+@pytest.fixture
+def path(tmp_path):
     types = RNG.choice(np.array(["b", "a", NASTY], dtype=object), 80)
-    return assembled(tmp_path_factory.mktemp("assembled") / "S", types)
+    return assembled(tmp_path / "first", types)
 
 
 def test_squidpy_would_have_written_the_same_keys(path, monkeypatch):
