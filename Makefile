@@ -33,6 +33,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/portraits.py --large
 	$(BIN)/python benchmarks/calibration_moran.py
 	$(BIN)/python benchmarks/moran.py
+	$(BIN)/python benchmarks/graphs.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -14,6 +14,7 @@ def main(job):
         autocorrelation=given("autocorrelation"),
         autocorrelation_pairs=given("autocorrelation_pairs"),
         autocorrelation_local=given("autocorrelation_local"),
+        enrichment=given("enrichment"),
         portraits=given("portraits"),
         topography=given("topography"),
         borders=given("borders"),

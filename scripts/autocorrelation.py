@@ -5,6 +5,7 @@ from vitrail import job
 
 def main(job):
     from vitrail.autocorrelation.stage import gene_table, local_table, pair_table
+    from vitrail.graph import interior
     from vitrail.io.cells import read_cells, read_lognorm
     from vitrail.io.graph import read_graph
     from vitrail.io.tables import write_table
@@ -13,8 +14,10 @@ def main(job):
     layer, pairs, chosen = (settings.pop(key) for key in ("layer", "pairs", "local_genes"))
     values, genes = read_lognorm(job.input.cells, layer)
     cells = read_cells(job.input.cells)
-    graph = read_graph(job.input.graph).connectivities
-    data = (values, list(genes), graph, cells.qc_pass)
+    graph, used = read_graph(job.input.graph), cells.qc_pass
+    if settings.pop("leave_out_border"):
+        used = used & interior(graph)
+    data = (values, list(genes), graph.connectivities, used)
     settings["threads"] = job.threads
     table = gene_table(*data, **settings)
     job.log.info("%d genes, %d of them without a result", len(table), table["reason"].notna().sum())

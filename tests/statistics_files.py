@@ -11,13 +11,17 @@ from vitrail.io.h5ad import Categorical, write_h5ad
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
-GRAPH = {"kind": "knn", "k": 6, "symmetric": True, "radius_um": 30, "max_edge_um": None}
+GRAPH = {
+    "kind": "knn", "k": 6, "symmetric": True, "radius_um": 30, "max_edge_um": None, "edge_um": 50,
+}  # fmt: skip
 AUTOCORRELATION = {
     "layer": "lognorm", "permutations": 19, "row_standardised": False, "seed": 1,
-    "pairs": [], "local_genes": [],
+    "leave_out_border": False, "pairs": [], "local_genes": [],
 }  # fmt: skip
+ENRICHMENT = {"permutations": 19, "distances_um": [5, 10], "leave_out_border": False, "seed": 1}
 PORTRAIT = {
     "windows": 4, "window_cells": 40, "shuffles": 3, "depth": 2, "max_depth": None, "seed": 1,
+    "leave_out_border": False,
 }  # fmt: skip
 COMPARE = {
     "min_type_cells": 10, "prior": 10, "permutations": 99, "exact_limit": 100, "bootstraps": 20,

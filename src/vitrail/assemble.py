@@ -21,6 +21,7 @@ import numpy as np
 from vitrail.errors import VitrailError
 from vitrail.io import spatialdata_store as store
 from vitrail.io.h5ad import read_element, read_names
+from vitrail.io.h5ad_enrichment import add_enrichment
 from vitrail.io.h5ad_parts import add_column, put, put_frame
 from vitrail.io.h5ad_topography import add_topography
 from vitrail.provenance import to_json
@@ -49,6 +50,7 @@ def write_anndata(
     autocorrelation: str | Path | None = None,
     autocorrelation_pairs: str | Path | None = None,
     autocorrelation_local: str | Path | None = None,
+    enrichment: str | Path | None = None,
     portraits: str | Path | None = None,
     topography: str | Path | None = None,
     borders: str | Path | None = None,
@@ -60,8 +62,9 @@ def write_anndata(
     ----------
     target
         File to be made.
-    cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, portraits
-        Outputs of the stages annotate, graph, autocorrelation and portrait.
+    cells, graph, autocorrelation, autocorrelation_pairs, autocorrelation_local, enrichment,
+    portraits
+        Outputs of the stages annotate, graph, autocorrelation, enrichment and portrait.
     topography, borders
         Outputs of the stage topography: its table and its values a cell.
     provenance
@@ -80,6 +83,8 @@ def write_anndata(
         if topography is not None and borders is not None:
             add_topography(file, topography, borders)
         uns = file["uns"]
+        if enrichment is not None:
+            add_enrichment(file, enrichment)
         if portraits is not None:
             put(uns, "portraits", _nested(portraits))
         # Without cells there is nothing to annotate, and spatialdata refuses a region of no rows.
@@ -107,6 +112,8 @@ def _add_graph(file: h5py.File, path: str | Path) -> None:
             parts = [arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")]
             put(obsp, f"spatial_{name}", csr_matrix(tuple(parts), shape=shape))
         meta = json.loads(str(arrays["meta"]))
+        if "border" in arrays:
+            add_column(file["obs"], "border", arrays["border"])
     neighbors = {
         "connectivities_key": "spatial_connectivities",
         "distances_key": "spatial_distances",

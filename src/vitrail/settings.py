@@ -13,7 +13,9 @@ from typing import Any
 from vitrail.errors import VitrailError
 
 # Stages that draw random numbers; they get the config's seed unless they set one of their own.
-SEEDED_STAGES = frozenset({"annotate", "autocorrelation", "portrait", "compare", "cohort"})
+SEEDED_STAGES = frozenset(
+    {"annotate", "autocorrelation", "enrichment", "portrait", "compare", "cohort"}
+)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ CHAIN = {
     "assign": "matrix",
     "matrix": "annotate",
     "annotate": "graph",
-    "graph": "autocorrelation portrait",
+    "graph": "autocorrelation enrichment portrait",
 }
 
 
@@ -61,6 +61,7 @@ CONFIG_KEYS = [
     ("annotate.seed", 5, "annotate"),
     ("graph.k", 8, "graph"),
     ("autocorrelation.permutations", 19, "autocorrelation"),
+    ("enrichment.distances_um", [20], "enrichment"),
     ("portrait.windows", 6, "portrait"),
     ("assemble.circle_radius", 4.0, "assemble"),
     ("compare.permutations", 99, "compare"),

@@ -29,6 +29,7 @@ SAMPLE_STAGES = (
     "annotate",
     "graph",
     "autocorrelation",
+    "enrichment",
     "portrait",
     "topography",
     "assemble",
@@ -181,6 +182,7 @@ STAGES = {
     "autocorrelation": lambda: each(
         "autocorrelation.parquet", filter(has_genes, SAMPLES)
     ),
+    "enrichment": lambda: each("enrichment.parquet", SAMPLES),
     "portrait": lambda: each("portraits.npz", SAMPLES),
     "topography": lambda: each("topography.parquet", filter(has_topography, SAMPLES)),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),

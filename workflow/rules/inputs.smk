@@ -61,6 +61,7 @@ GENE_PARTS = {
 CELL_PARTS = {
     "cells": "annotated.h5ad",
     "graph": "graph.npz",
+    "enrichment": "enrichment.parquet",
     "portraits": "portraits.npz",
 }
 

@@ -1,4 +1,4 @@
-"""Binary adjacency matrices from lists of edges."""
+"""Binary adjacency matrices."""
 
 from __future__ import annotations
 
@@ -28,4 +28,14 @@ def adjacency(
     matrix = sp.csr_matrix((np.ones(rows.size), (rows, columns)), shape=(n, n))
     matrix.sum_duplicates()
     matrix.data[:] = 1.0
+    return matrix
+
+
+def canonical(indices: npt.NDArray[np.int32], indptr: npt.NDArray[np.int64]) -> sp.csr_matrix:
+    """Binary float64 CSR (n, n) of columns that are sorted and unique in each row."""
+    n = len(indptr) - 1
+    if indptr[-1] <= np.iinfo(np.int32).max:
+        indptr = indptr.astype(np.int32)
+    matrix = sp.csr_matrix((np.ones(indices.size), indices, indptr), shape=(n, n))
+    matrix.has_sorted_indices = matrix.has_canonical_format = True
     return matrix

@@ -9,9 +9,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from vitrail.errors import VitrailError
-from vitrail.graph.adjacency import adjacency
-from vitrail.graph.kdtree import grow, nearest, within
+from vitrail.graph.adjacency import canonical
+from vitrail.graph.kdtree import Tree, grow, leaves, nearest, within
 from vitrail.graph.positions import positions
+from vitrail.graph.union import neighbour_graph
 from vitrail.parallel import available_threads, spans, threaded
 
 # Threads take pieces of this many points in turn, so that dense regions do not hold one up.
@@ -43,9 +44,12 @@ def knn(xy: Any, k: int, symmetric: bool = True, threads: int | None = None) -> 
     if k < 1:
         raise VitrailError(f"knn: found k = {k}, wanted at least 1.")
     points = positions(xy)
-    indices = nearest_neighbours(points, k, threads)
-    n, k = indices.shape
-    return adjacency(np.repeat(np.arange(n), k), indices.ravel(), n, symmetric)
+    n = len(points)
+    k = min(k, n - 1)
+    if k < 1:
+        return canonical(np.zeros(0, np.int32), np.zeros(n + 1, np.int64))
+    tree = grow(points, threads)
+    return neighbour_graph(_search(tree, k, threads), tree.row, symmetric, threads)
 
 
 def nearest_neighbours(
@@ -55,9 +59,32 @@ def nearest_neighbours(
     n = len(points)
     out = np.empty((n, max(0, min(k, n - 1))), np.int64)
     if out.size:
-        tree = grow(points)
-        threaded(lambda span: nearest(*tree, *span, out), _pieces(n), threads)
+        tree = grow(points, threads)
+        out[tree.row] = tree.row[_search(tree, out.shape[1], threads)]
     return out
+
+
+def nearest_to(
+    points: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], k: int
+) -> npt.NDArray[np.int64]:
+    """Indices (len(rows), k) of the nearest others of some points, nearest first; k < n."""
+    near = np.empty((len(rows), k), np.int32)
+    if near.size == 0:
+        return near.astype(np.int64)
+    tree = grow(points)
+    place = np.empty(len(points), np.int64)
+    place[tree.row] = np.arange(len(points))
+    for at, one in zip(place[rows], near, strict=True):
+        nearest(*tree, at, at + 1, one[None])
+    return tree.row[near].astype(np.int64)
+
+
+def _search(tree: Tree, k: int, threads: int | None) -> npt.NDArray[np.int32]:
+    """Places of the nearest others of the point at each place (n, k)."""
+    n = len(tree.row)
+    near = np.empty((n, k), np.int32)
+    threaded(lambda s: nearest(*tree, *s, near[s[0] : s[1]]), _pieces(n), threads)
+    return near
 
 
 def radius(xy: Any, r: float, threads: int | None = None) -> sp.csr_matrix:
@@ -81,20 +108,21 @@ def radius(xy: Any, r: float, threads: int | None = None) -> sp.csr_matrix:
         raise VitrailError(f"radius: found r = {r}, wanted a finite number above 0.")
     points = positions(xy)
     n = len(points)
-    offset = np.zeros(n + 1, np.int64)
+    counts = np.zeros(n + 1, np.int64)
     indices = np.zeros(0, np.int32)
     if n:
-        tree = grow(points)[:-1]
+        tree = grow(points, threads)
+        first, last = leaves(tree)
+        pieces = [(first + a, first + b) for a, b in _pieces(last - first, PIECE // 10)]
         reach = float(r) * float(r)
-        empty = np.zeros(0, np.int32)
-        counts = np.zeros(n + 1, np.int64)
-        threaded(lambda s: within(*tree, reach, *s, counts, empty), _pieces(n), threads)
-        offset = np.cumsum(counts)
-        indices = np.empty(offset[-1], np.int32)
-        if indices.size:
-            threaded(lambda s: within(*tree, reach, *s, offset, indices), _pieces(n), threads)
-    return sp.csr_matrix((np.ones(indices.size), indices, offset), shape=(n, n))
+        threaded(lambda s: within(*tree, reach, *s, counts, indices), pieces, threads)
+        np.cumsum(counts, out=counts)
+        if counts[-1]:
+            columns = np.empty(counts[-1], np.int32)
+            threaded(lambda s: within(*tree, reach, *s, counts, columns), pieces, threads)
+            indices = columns
+    return canonical(indices, counts)
 
 
-def _pieces(n: int) -> list[tuple[int, int]]:
-    return spans(n, max(available_threads(), -(-n // PIECE)))
+def _pieces(n: int, most: int = PIECE) -> list[tuple[int, int]]:
+    return spans(n, max(available_threads(), -(-n // most)))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from vitrail.errors import VitrailError
+from vitrail.graph.border import border_cells
 from vitrail.graph.neighbours import knn, radius
 from vitrail.graph.positions import distances, positions
 from vitrail.graph.triangulation import delaunay
@@ -31,11 +32,34 @@ class Graph:
     meta
         ``kind``, its parameters, ``cells`` (rows that may have edges) and ``edges`` (stored
         entries; a symmetric edge counts twice).
+    border
+        bool (n,): cells whose neighbourhood is cut by the edge of the tissue or of the slide; None
+        where it was not asked for.
     """
 
     connectivities: sp.csr_matrix
     distances: sp.csr_matrix
     meta: dict[str, Any] = field(default_factory=dict)
+    border: npt.NDArray[np.bool_] | None = None
+
+
+def interior(graph: Graph) -> npt.NDArray[np.bool_]:
+    """Cells whose neighbourhood is not cut by an edge: what statistics keep of a graph.
+
+    Parameters
+    ----------
+    graph
+        Graph of `build` with ``edge_um``, or of the stage graph.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool (n,). Cells that fail quality control are in no neighbourhood and not flagged:
+        combine with ``qc_pass``.
+    """
+    if graph.border is None:
+        raise VitrailError("graph: found no flags of border cells in it, wanted one with edge_um.")
+    return ~graph.border
 
 
 def build(
@@ -46,6 +70,7 @@ def build(
     radius_um: float = 30.0,
     max_edge_um: float | None = None,
     symmetric: bool = True,
+    edge_um: float | None = None,
     threads: int | None = None,
 ) -> Graph:
     """Spatial graph of a sample.
@@ -66,6 +91,11 @@ def build(
         Longest edge in micrometres, or None ("delaunay").
     symmetric
         Whether nearest neighbours are joined by union ("knn"); the others are symmetric.
+    edge_um
+        Radius in micrometres of an empty disc that counts as outside of the tissue; cells whose
+        neighbourhood reaches there are flagged as `border`. None does not flag. The neighbourhood
+        is the disc to the k-th nearest neighbour ("knn"), of the radius ("radius") or to the end
+        of the longest edge ("delaunay"). Only in two dimensions.
     threads
         Number of threads; the result does not depend on it.
     """
@@ -92,7 +122,31 @@ def build(
     weighted = sp.csr_matrix(
         (lengths, connectivities.indices.copy(), connectivities.indptr.copy()), shape=(n, n)
     )
-    return Graph(connectivities, weighted, meta)
+    border = None
+    if edge_um is not None:
+        if points.shape[1] != 2:
+            raise VitrailError("graph, edge_um: found positions in space, wanted them in a plane.")
+        reach = _reach(inner, weighted.data, kind, k, radius_um)
+        border = np.zeros(n, np.bool_)
+        border[used] = border_cells(points, inner, reach, edge_um, threads)
+    return Graph(connectivities, weighted, meta, border)
+
+
+def _reach(
+    inner: sp.csr_matrix, lengths: npt.NDArray[np.float64], kind: str, k: int, radius_um: float
+) -> npt.NDArray[np.float64]:
+    """Radius of each cell's neighbourhood; 0 for a cell without neighbours."""
+    degree = np.diff(inner.indptr)
+    if kind == "radius":
+        return np.full(len(degree), float(radius_um))
+    # Those that have a cell among their nearest, but not the other way round, are farther than its
+    # own: the k-th nearest is the k-th shortest edge.
+    rank = np.minimum(degree, k) if kind == "knn" else degree
+    ordered = lengths[np.lexsort((lengths, np.repeat(np.arange(len(degree)), degree)))]
+    reach = np.zeros(len(degree))
+    some = np.flatnonzero(degree)
+    reach[some] = ordered[inner.indptr[some] + rank[some] - 1]
+    return reach
 
 
 def _spread(inner: sp.csr_matrix, used: npt.NDArray[np.int64], n: int) -> sp.csr_matrix:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.spatial import Delaunay, QhullError
 
 from vitrail.errors import VitrailError
 from vitrail.graph.adjacency import adjacency
@@ -59,6 +58,9 @@ def _edges(points: npt.NDArray[np.float64]) -> Edges:
     """Edges (m, 2) of distinct points."""
     if len(points) < 3:
         return np.array([[0, 1]] if len(points) == 2 else [], np.int64).reshape(-1, 2)
+    # Importing it takes as long as the graph of a small sample.
+    from scipy.spatial import Delaunay, QhullError
+
     # Qhull loses digits far from the origin.
     centred = points - points.mean(axis=0)
     try:

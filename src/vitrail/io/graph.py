@@ -25,6 +25,8 @@ def write_graph(path: str | Path, graph: Graph, provenance: Mapping[str, Any]) -
         arrays[f"{name}_data"] = matrix.data
         arrays[f"{name}_indices"] = matrix.indices
         arrays[f"{name}_indptr"] = matrix.indptr
+    if graph.border is not None:
+        arrays["border"] = graph.border
     meta = {**graph.meta, "provenance": dict(provenance)}
     arrays["meta"] = np.array(json.dumps(meta, sort_keys=True, default=str))
     write_npz(path, arrays)
@@ -43,6 +45,7 @@ def read_graph(path: str | Path) -> Graph:
                 for name in MATRICES
             ]
             meta = json.loads(str(file["meta"]))
+            border = file.get("border")
     except (OSError, KeyError, ValueError) as error:
         raise VitrailError(f"{path}: found no graph in it ({error}), wanted graph.npz.") from None
-    return Graph(matrices[0], matrices[1], meta)
+    return Graph(matrices[0], matrices[1], meta, border)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from vitrail.graph.kdtree import grow, nearest
+from vitrail.graph.neighbours import nearest_to
 from vitrail.portrait.order import hilbert_order
 
 
@@ -43,20 +43,7 @@ def draw_windows(
     start = np.random.default_rng(seed).random()
     steps = ((np.arange(windows) + start) * n / windows).astype(np.int64)
     centres = hilbert_order(xy)[steps]
-    return np.column_stack([centres, _nearest_to(xy, centres, cells - 1)])
-
-
-def _nearest_to(
-    xy: npt.NDArray[np.float64], centres: npt.NDArray[np.int64], k: int
-) -> npt.NDArray[np.int64]:
-    out = np.empty((len(xy), k), np.int64)
-    if k:
-        tree = grow(xy)
-        place = np.empty(len(xy), np.int64)
-        place[tree.row] = np.arange(len(xy))
-        for position in place[centres]:
-            nearest(*tree, position, position + 1, out)
-    return out[centres]
+    return np.column_stack([centres, nearest_to(xy, centres, cells - 1)])
 
 
 def window_graph(

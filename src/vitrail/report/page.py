@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 import vitrail
-from vitrail.report import quality, results, slides, topography, words
+from vitrail.report import enrichment, quality, results, slides, topography, words
 from vitrail.report.facts import WITHOUT_CONDITION, Facts, read_facts
 from vitrail.report.palette import DISTANCE, EXPRESSION, UNKNOWN, type_colours
 from vitrail.report.svg import colour_scale
@@ -99,6 +99,8 @@ def build_report(
         "slides": _slides(facts, colours, outcome, settings, large),
         "places": topography.gather(facts, places, place_tests),
         "composition": quality.composition(facts, colours),
+        "enrichment": enrichment.by_condition(facts),
+        "NEIGHBOURS": enrichment.COLOURS,
         "quality": quality.table(facts),
         "account": quality.accounts(facts),
         "seams": quality.seams(facts),

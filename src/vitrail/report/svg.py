@@ -177,6 +177,45 @@ def heat_map(
     return _svg(margin + side + 2, margin + side + 2, body, label, "heat")
 
 
+def type_map(
+    matrix: npt.NDArray[np.floating],
+    names: Sequence[str],
+    label: str,
+    high: float,
+    anchors: Sequence[str],
+) -> Markup:
+    """A matrix of values around zero as coloured squares, rows and columns named alike.
+
+    Parameters
+    ----------
+    matrix
+        (n, n); values that are not finite stay white.
+    names
+        Name of each row and column.
+    label
+        What the picture shows.
+    high
+        Value of the last colour of `anchors`; its negative has the first.
+    """
+    n = len(names)
+    cell = max(9.0, min(24.0, 360.0 / max(n, 1)))
+    margin = 8 + min(160.0, 6.4 * max(map(len, names), default=0))
+    body = ""
+    for i, name in enumerate(names):
+        at = margin + i * cell
+        for j, value in enumerate(matrix[i]):
+            known = bool(np.isfinite(value))
+            fill = shade(float(value), -high, high, anchors) if known else "#ffffff"
+            title = f"{name} – {names[j]}: " + (f"{value:.1f}" if known else "not counted")
+            body += _rect(margin + j * cell, at, cell - 1, cell - 1, fill, title)
+        body += _text(margin - 6, at + cell / 2 + 4, _short(name, 24), "end")
+        turned = _text(0, 0, _short(name, 24))
+        place = f"translate({_n(at + cell / 2 + 4)} {_n(margin - 6)}) rotate(-90)"
+        body += f'<g transform="{place}">{turned}</g>'
+    side = margin + n * cell + 2
+    return _svg(side, side, body, label, "heat")
+
+
 def _squares(
     matrix: npt.NDArray[np.floating],
     names: Sequence[str],
