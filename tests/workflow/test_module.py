@@ -34,7 +34,7 @@ def test_the_workflow_is_planned_and_runs_as_a_module(tmp_path):
     (tmp_path / "cells.csv").write_text("x,y,cell_type\n1.0,2.0,T\n3.0,4.0,B\n")
     shutil.copytree(REPOSITORY / "config/demo", tmp_path / "config/demo")
     deployment = Deployment(tmp_path)
-    stages = ("table", "annotate", "graph", "autocorrelation", "portrait", "assemble")
+    stages = ("table", "annotate", "graph", "enrichment", "portrait", "assemble")
     jobs = {f"vitrail_{stage} cells" for stage in stages}
     jobs |= {"vitrail_cohort", "vitrail_compare", "vitrail_report", "summary"}
     assert deployment.planned() == jobs
