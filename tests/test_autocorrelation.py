@@ -8,7 +8,7 @@ import pytest
 from statistics_files import AUTOCORRELATION, GRAPH, run_stage, write_annotated
 
 from vitrail.autocorrelation import bivariate, geary, local, moran
-from vitrail.graph import knn
+from vitrail.graph import build, interior, knn
 from vitrail.io.tables import read_table
 
 RNG = np.random.default_rng(2)
@@ -120,3 +120,14 @@ def test_statistics_of_pairs_and_cells_are_in_the_anndata(tmp_path):
     pairs = data.uns["bivariate_moran"]
     assert pairs.index.tolist() == ["g0|g1"]
     assert pairs["I"].iloc[0] == read_table(tmp_path / "pairs.parquet")["I"].iloc[0]
+
+
+def test_border_cells_are_left_out_where_asked(tmp_path):
+    table = read_table(run(tmp_path, XY, VALUES, PASS, leave_out_border=True))
+    graph = build(XY, PASS, edge_um=GRAPH["edge_um"])
+    kept = np.flatnonzero(PASS & interior(graph))
+    assert 0 < len(kept) < PASS.sum()
+    values = VALUES[kept].astype(np.float32)
+    wanted = moran(values, graph.connectivities[kept][:, kept])
+    assert table["moran_I"][:2].tolist() == pytest.approx(wanted["I"][:2].tolist())
+    assert table["cells_expressing"].tolist() == (values > 0).sum(axis=0).tolist()

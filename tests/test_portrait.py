@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statistics_files import GRAPH, PORTRAIT, run_stage, write_annotated
 
-from vitrail.graph import knn
+from vitrail.graph import build, interior, knn
 from vitrail.io.portraits import read_portraits
 from vitrail.portrait import portrait
 
@@ -14,12 +14,12 @@ TYPES = RNG.choice(np.array(["a", "b", None], dtype=object), 200)
 PASS = RNG.random(200) > 0.1
 
 
-def run(folder, xy, types, qc_pass=None, threads=1, name="portraits.npz", kind="knn"):
+def run(folder, xy, types, qc_pass=None, threads=1, name="portraits.npz", kind="knn", **settings):
     write_annotated(folder / "annotated.h5ad", xy, types, qc_pass=qc_pass)
     inputs = {"cells": folder / "annotated.h5ad", "graph": folder / "graph.npz"}
     outputs = {"graph": inputs["graph"]}
-    run_stage("graph", {"cells": inputs["cells"]}, outputs, {**GRAPH, "kind": kind})
-    run_stage("portrait", inputs, {"portraits": folder / name}, PORTRAIT, threads)
+    run_stage("graph", {"cells": inputs["cells"]}, outputs, {**GRAPH, "kind": kind, "edge_um": 20})
+    run_stage("portrait", inputs, {"portraits": folder / name}, {**PORTRAIT, **settings}, threads)
     return folder / name
 
 
@@ -48,3 +48,11 @@ def test_hardly_any_cells(tmp_path, n, kind):
 def test_without_types(tmp_path):
     assert read_portraits(run(tmp_path, XY, None)).types == ()
     assert read_portraits(run(tmp_path, XY, [None] * 200, name="b.npz")).types == ()
+
+
+def test_border_cells_are_left_out_where_asked(tmp_path):
+    found = read_portraits(run(tmp_path, XY, TYPES, PASS, leave_out_border=True))
+    graph = build(XY, PASS, edge_um=20)
+    kept = np.flatnonzero(PASS & interior(graph))
+    assert 0 < len(kept) < PASS.sum()
+    assert (found.whole.portrait(0) != portrait(graph.connectivities[kept][:, kept])).nnz == 0

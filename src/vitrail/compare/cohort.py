@@ -26,7 +26,7 @@ from vitrail.portrait.sample import SamplePortraits, sample_portraits
 # Settings of the stages before that make portraits incomparable where they differ.
 SHARED_SETTINGS = (
     "graph", "windows", "window_cells", "shuffles", "depth", "estimator", "max_depth", "sources",
-    "rounds",
+    "rounds", "leave_out_border",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from vitrail.errors import VitrailError
+from vitrail.graph.spatial import interior
 from vitrail.portrait.arrangement import pair_counts
 from vitrail.portrait.divergence import SHIFT
 from vitrail.portrait.entries import Entries
@@ -83,6 +84,7 @@ def sample_portraits(
     estimator: str = "exact",
     sources: int = 4096,
     rounds: int = 2,
+    leave_out_border: bool = False,
 ) -> SamplePortraits:
     """Portraits of a sample: its tissue, its cell types, its windows and their shuffles.
 
@@ -115,6 +117,8 @@ def sample_portraits(
         Nodes that a sampled portrait is taken from; smaller graphs use all their nodes.
     rounds
         Rounds of the patterns of types.
+    leave_out_border
+        Leave out the cells whose neighbourhood an edge cuts; needs a Graph with `border`.
     """
     if estimator not in ESTIMATORS:
         raise VitrailError(
@@ -127,6 +131,8 @@ def sample_portraits(
         )
     every = np.asarray(xy, dtype=np.float64)
     used = np.arange(len(every)) if qc_pass is None else np.flatnonzero(np.asarray(qc_pass))
+    if leave_out_border:
+        used = used[interior(graph)[used]]
     network = undirected(graph)
     if network.shape[0] != len(every):
         raise VitrailError(
@@ -145,6 +151,7 @@ def sample_portraits(
             for key, value in getattr(graph, "meta", {}).items()
             if key not in ("cells", "edges", "provenance")
         },
+        "leave_out_border": leave_out_border,
         "windows": windows,
         "window_cells": window_cells,
         "shuffles": shuffles,
