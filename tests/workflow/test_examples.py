@@ -58,7 +58,8 @@ def test_xenium_without_an_image_keeps_the_given_nuclei(tmp_path):
 
 
 def test_codex_cohort_from_tables_to_the_comparison_of_patients(tmp_path):
-    results = run_example(tmp_path, "codex_crc")
+    # The 140 AnnData and the report would double the time; other tests make those.
+    results = run_example(tmp_path, "codex_crc", "compare")
     table = pd.read_parquet(results / "cohort/comparison.parquet")
     primary = table[table["primary"]].iloc[0]
     assert primary["graph"] == "types"
