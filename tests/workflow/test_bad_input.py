@@ -25,7 +25,7 @@ def test_an_unknown_key(deployment):
     settings = yaml.safe_load(config.read_text())
     settings["graph"]["neighbours"] = 6
     config.write_text(yaml.safe_dump(settings))
-    known = "known keys are k, kind, "
+    known = "known keys are edge_um, k, kind, "
     output = sentence_of(deployment)
     assert f"config: unknown key 'graph.neighbours' ({known}" in output
     assert "rule " not in output
