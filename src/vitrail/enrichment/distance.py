@@ -72,10 +72,11 @@ def co_occurrence(
     if len(typed) == 0:
         return _table(edges, names, cells, np.zeros((len(edges), len(names), len(names))), [], None)
     counter = _Rings(points[typed], begins[typed], edges, len(names), threads)
-    counts = counter.count(codes[typed])
-    moments = [pair_moments(shape, cells) for shape in counter.shapes(codes[typed])]
+    counts, shapes = counter.count_and_shapes(codes[typed])
+    moments = [pair_moments(shape, cells) for shape in shapes]
     mean = np.stack([m for m, _ in moments])
-    permuted = permuted_counts(counter.count, codes[typed], mean, permutations, seed, 1)
+    # Each count is threaded by itself.
+    permuted = permuted_counts(counter.count, codes[typed], counts, mean, permutations, seed, 1)
     return _table(edges, names, cells, counts, moments, permuted)
 
 
@@ -96,24 +97,24 @@ class _Rings:
         self.n_types = n_types
         self.threads = threads
 
-    def _parts(self, codes: npt.NDArray[np.int64]) -> list[tuple[Any, Any]]:
+    def count(self, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Pairs (rings, types, types)."""
+        return self.count_and_shapes(codes)[0]
+
+    def count_and_shapes(
+        self, codes: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], list[Shape]]:
+        """Pairs (rings, types, types), and what the moments need of each ring's pairs."""
         kinds = codes[self.tree.row].astype(np.int32)
         first, last = leaves(self.tree)
         pieces = [(first + a, first + b) for a, b in spans(last - first, PIECES)]
-        return threaded(
+        parts = threaded(
             lambda s: _rings(*self.tree, self.squares, self.focal, kinds, self.n_types, *s),
             pieces,
             self.threads,
         )
-
-    def count(self, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Pairs (rings, types, types)."""
-        return np.sum([counts for counts, _ in self._parts(codes)], axis=0)
-
-    def shapes(self, codes: npt.NDArray[np.int64]) -> list[Shape]:
-        """Of each ring's pairs."""
-        sums = np.sum([sums for _, sums in self._parts(codes)], axis=0)
-        return [Shape(*(int(value) for value in row)) for row in sums]
+        counts, sums = (np.sum([part[i] for part in parts], axis=0) for i in range(2))
+        return counts, [Shape(*(int(value) for value in row)) for row in sums]
 
 
 @njit(cache=True, nogil=True)

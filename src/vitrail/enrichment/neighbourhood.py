@@ -70,8 +70,9 @@ def neighbourhood_enrichment(
     def count(drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return count_edges(indptr, indices, drawn.astype(np.int32), len(names))
 
-    permuted = permuted_counts(count, codes, mean, permutations, seed, threads)
-    return pair_table(names, cells, count(codes), mean, variance, permuted)
+    counts = count(codes)
+    permuted = permuted_counts(count, codes, counts, mean, permutations, seed, threads)
+    return pair_table(names, cells, counts, mean, variance, permuted)
 
 
 def _typed_edges(

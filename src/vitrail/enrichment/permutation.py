@@ -18,6 +18,7 @@ ROUNDING = 1e-9
 def permuted_counts(
     count: Callable[[Integers], Integers],
     codes: Integers,
+    observed: Integers,
     expected: Floats,
     permutations: int,
     seed: int,
@@ -31,6 +32,8 @@ def permuted_counts(
         Counts by type of given types of the cells; an array of any shape. Called from threads.
     codes
         Types of the cells (n,); -1 for unknown, which stay where they are.
+    observed
+        Counts of these types.
     expected
         Exact mean of the counts, in their shape.
     permutations
@@ -46,7 +49,6 @@ def permuted_counts(
         mean, standard deviation, and p = (b + 1) / (m + 1), where b permutations have a count at
         least as far from its mean as the observed one.
     """
-    observed = count(codes)
     if permutations == 0:
         nothing = np.full(observed.shape, np.nan)
         return nothing, nothing.copy(), nothing.copy()

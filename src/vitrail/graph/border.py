@@ -86,6 +86,16 @@ def edge_pieces(
 
 
 @njit(cache=True, nogil=True)
+def shortest(indptr: Any, lengths: Any, rank: Any) -> Any:
+    """The rank-th shortest length of each row, counted from 1; 0 with rank 0."""
+    found = np.zeros(rank.size)
+    for i in range(rank.size):
+        if rank[i] > 0:
+            found[i] = np.sort(lengths[indptr[i] : indptr[i + 1]])[rank[i] - 1]
+    return found
+
+
+@njit(cache=True, nogil=True)
 def _cover(
     x: Any, y: Any, i: int, other: int, edge: float, gaps: Any, owner: Any, count: int
 ) -> int:

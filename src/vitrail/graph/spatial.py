@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from vitrail.errors import VitrailError
-from vitrail.graph.border import border_cells
+from vitrail.graph.border import border_cells, shortest
 from vitrail.graph.neighbours import knn, radius
 from vitrail.graph.positions import distances, positions
 from vitrail.graph.triangulation import delaunay
@@ -142,11 +142,7 @@ def _reach(
     # Those that have a cell among their nearest, but not the other way round, are farther than its
     # own: the k-th nearest is the k-th shortest edge.
     rank = np.minimum(degree, k) if kind == "knn" else degree
-    ordered = lengths[np.lexsort((lengths, np.repeat(np.arange(len(degree)), degree)))]
-    reach = np.zeros(len(degree))
-    some = np.flatnonzero(degree)
-    reach[some] = ordered[inner.indptr[some] + rank[some] - 1]
-    return reach
+    return shortest(inner.indptr, lengths, rank)
 
 
 def _spread(inner: sp.csr_matrix, used: npt.NDArray[np.int64], n: int) -> sp.csr_matrix:
