@@ -52,7 +52,8 @@ def test_directed_neighbours_are_joined_by_union(xy, k):
     assert np.array_equal(portrait(directed, xy=xy).toarray(), wanted)
 
 
-def test_more_sources_than_one_batch():
+def test_more_sources_than_one_batch(monkeypatch):
+    monkeypatch.setattr("vitrail.portrait.portraits.WORTH_THREADS", 0)
     xy = np.random.default_rng(0).random((1300, 2))
     graph = delaunay(xy)
     graph[:, 7] = 0

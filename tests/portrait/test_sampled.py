@@ -110,7 +110,8 @@ def test_error_shrinks_with_sources(pairs):
     assert 0 < many < few / 4
 
 
-def test_draw_is_by_seed_and_not_by_threads():
+def test_draw_is_by_seed_and_not_by_threads(monkeypatch):
+    monkeypatch.setattr("vitrail.portrait.portraits.WORTH_THREADS", 0)
     graph = uniform(N, 5)
     one = sampled_portrait(graph, 1200, seed=1, threads=1).parts
     for threads in (2, 3):

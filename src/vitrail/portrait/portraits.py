@@ -22,6 +22,8 @@ Integers = npt.NDArray[np.int64]
 # Sources of a slice: after each, what was found is merged, and `progress` told.
 SLICE = 64 * BITS
 LISTED_SLICE = 16 * BITS
+# Pairs of a source and a node below which threads take longer to start than to search.
+WORTH_THREADS = 2**23
 NO_LIMIT = int(np.iinfo(np.int64).max)
 
 
@@ -170,6 +172,8 @@ def _searched(
     """Results of a search of `vitrail.portrait.search`, one for each thread."""
     batches = -(-arguments[1].size // BITS)
     workers = max(1, min(threads or available_threads(), batches))
+    if arguments[1].size * network.order.size < WORTH_THREADS:
+        workers = 1
     return threaded(
         lambda first: search(*network[:3], *arguments, first, workers), range(workers), workers
     )
