@@ -40,7 +40,7 @@ MILLION = 1_000_000
 SOURCES = 4_096
 # What took so many seconds is not repeated; what takes less in all its repeats is repeated on.
 ONCE = 60.0
-BRIEF = 1.0
+BRIEF = 3.0
 MOST = 25
 
 
