@@ -22,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from vitrail import warm
 from vitrail.errors import VitrailError
 from vitrail.provenance import record
 
@@ -66,8 +67,10 @@ class Job:
 def run(main: Callable[[Job], None], snakemake: Any) -> None:
     """Run a stage: fixed threads, a log, outputs renamed when complete, no life of its own.
 
-    A `VitrailError` ends the job with its one sentence; anything else with its stack trace.
+    A `VitrailError` ends the job with its one sentence; anything else with its stack trace. A small
+    job is run by the workflow's warm interpreter, see `vitrail.warm`.
     """
+    warm.hand_over(list(snakemake.input), snakemake.threads)
     started = time.monotonic()
     end_with_workflow()
     _fix_threads(snakemake.threads)

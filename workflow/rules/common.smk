@@ -12,7 +12,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from vitrail import provenance, readers, segmentation, settings, sheet
+from vitrail import provenance, readers, segmentation, settings, sheet, warm
 from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
@@ -80,6 +80,7 @@ if workflow.is_main_process and support.take_over(Path(".snakemake")):
 
 onstart:
     support.claim(Path(".snakemake"))
+    warm.serve_workflow()
 
 
 wildcard_constraints:
