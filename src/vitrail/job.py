@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from vitrail import warm
 from vitrail.errors import VitrailError
@@ -67,8 +67,9 @@ class Job:
 def run(main: Callable[[Job], None], snakemake: Any) -> None:
     """Run a stage: fixed threads, a log, outputs renamed when complete, no life of its own.
 
-    A `VitrailError` ends the job with its one sentence; anything else with its stack trace. A small
-    job is run by the workflow's warm interpreter, see `vitrail.warm`.
+    A `VitrailError` ends the job with its one sentence, anything else with a sentence of
+    `vitrail.failure` below its stack trace. A small job is run by the workflow's warm interpreter,
+    see `vitrail.warm`.
     """
     warm.hand_over(list(snakemake.input), snakemake.threads)
     started = time.monotonic()
@@ -80,11 +81,20 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
         with written_atomically(dict(snakemake.output.items())) as output:
             main(Job(snakemake, output, log))
     except VitrailError as error:
-        log.error("%s", error)
-        if terminal is not None:
-            os.write(terminal, f"{snakemake.rule}: {error}\n".encode())
-        raise SystemExit(1) from None
+        _fail(str(error), snakemake.rule, log, terminal)
+    except Exception as error:
+        log.exception("stack trace")
+        from vitrail.failure import explain
+
+        _fail(explain(error, snakemake.input, snakemake.output), snakemake.rule, log, terminal)
     log.info("usage %s", json.dumps(_usage(started)))
+
+
+def _fail(sentence: str, stage: str, log: logging.Logger, terminal: int | None) -> NoReturn:
+    log.error("%s", sentence)
+    if terminal is not None:
+        os.write(terminal, f"{stage}: {sentence}\n".encode())
+    raise SystemExit(1)
 
 
 def end_with_workflow() -> None:
