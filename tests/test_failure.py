@@ -28,13 +28,9 @@ def test_numbers_of_errors_in_messages_and_causes():
     message = "Can't synchronously write data (file write failed: errno = 28, error message = 'x')"
     assert error_number(OSError(message)) == errno.ENOSPC
     assert error_number(OSError("[Errno 28] Error writing bytes. Detail: [errno 28] x")) == 28
-    try:
-        try:
-            raise OSError(errno.ENOSPC, "x")
-        except OSError as cause:
-            raise RuntimeError("a writer failed") from cause
-    except RuntimeError as error:
-        assert error_number(error) == errno.ENOSPC
+    chained = RuntimeError("a writer failed")
+    chained.__cause__ = OSError(errno.ENOSPC, "x")
+    assert error_number(chained) == errno.ENOSPC
     assert error_number(ValueError("errno 28")) is None
 
 

@@ -27,6 +27,7 @@ from vitrail.errors import VitrailError
 from vitrail.provenance import record
 
 WORKFLOW_VARIABLE = "VITRAIL_WORKFLOW"
+RUNTIME_VARIABLE = "VITRAIL_STOP_AFTER_RUNTIME"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -77,6 +78,8 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     _fix_threads(snakemake.threads)
     terminal = _redirect_output(snakemake.log[0] if snakemake.log else None)
     log = _logger(snakemake.rule)
+    if os.environ.get(RUNTIME_VARIABLE):
+        _stop_after(snakemake.resources.runtime, snakemake.rule, log, terminal)
     try:
         with written_atomically(dict(snakemake.output.items())) as output:
             main(Job(snakemake, output, log))
@@ -88,6 +91,20 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
 
         _fail(explain(error, snakemake.input, snakemake.output), snakemake.rule, log, terminal)
     log.info("usage %s", json.dumps(_usage(started)))
+
+
+def _stop_after(minutes: int, stage: str, log: logging.Logger, terminal: int | None) -> None:
+    """End the process when its time is over: a worker that hangs would hold the run for ever."""
+
+    def stop() -> None:
+        try:
+            _fail(f"stopped after its runtime of {minutes} minutes.", stage, log, terminal)
+        finally:
+            os._exit(1)
+
+    timer = threading.Timer(60 * minutes, stop)
+    timer.daemon = True
+    timer.start()
 
 
 def _fail(sentence: str, stage: str, log: logging.Logger, terminal: int | None) -> NoReturn:

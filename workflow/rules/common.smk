@@ -72,6 +72,7 @@ COHORT = f"{RESULTS}/cohort"
 
 support.share_source(SOURCE)
 support.announce()
+support.stop_after_runtime(CONFIG["stop_after_runtime"])
 warm.forget()
 if workflow.remote_exec:
     warm.serve_workflow()
@@ -83,6 +84,10 @@ if workflow.is_main_process and support.take_over(Path(".snakemake")):
 
 onstart:
     support.claim(Path(".snakemake"))
+    try:
+        support.check_writable(Path(RESULTS))
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
     warm.serve_workflow()
 
 
