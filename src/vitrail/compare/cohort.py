@@ -137,8 +137,8 @@ def _by_image(
     unknown = [name for name in values if name not in images]
     if unknown:
         raise VitrailError(
-            f"compare: found {what} of image {unknown[0]!r}, wanted one of the {len(images)} images "
-            "that have positions."
+            f"compare: found {what} of image {unknown[0]!r}, wanted one of the {len(images)} "
+            "images that have positions."
         )
     return values
 
