@@ -12,6 +12,7 @@ from vitrail.report import (
     Settings,
     build_report,
     detail,
+    distances,
     overview,
     pictures,
     read_facts,
@@ -265,7 +266,7 @@ def test_ramp_ends_are_its_anchors():
 
 def test_distances_between_units_average_their_samples():
     matrix = np.array([[0, 1, 2, 4], [1, 0, 4, 6], [2, 4, 0, 8], [4, 6, 8, 0]], float)
-    groups = tables.between_units(matrix, ["p", "p", "q", "r"], ["A", "A", "B", "B"])
+    groups = distances.between_units(matrix, ["p", "p", "q", "r"], ["A", "A", "B", "B"])
     assert groups == {"within B": [8.0], "A against B": [3.0, 5.0]}
 
 
