@@ -34,9 +34,12 @@ def graphs(facts: Sequence[Facts]) -> list[dict[str, Any]]:
         {
             "name": sample.name,
             "kind": ", ".join(
-                f"{key} {_plain(value)}"
-                for key, value in sample.graph.items()
-                if key not in ("cells", "edges")
+                [str(sample.graph.get("kind", "unknown kind"))]
+                + [
+                    f"{key} {_plain(value)}"
+                    for key, value in sample.graph.items()
+                    if key not in ("kind", "cells", "edges")
+                ]
             ),
             "cells": int(sample.graph.get("cells", sample.kept)),
             "edges": int(sample.graph.get("edges", 0)),

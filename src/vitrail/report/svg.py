@@ -322,9 +322,11 @@ def curves(
         body += f"<g><title>{escape(name)}</title>"
         body += line(mean, f'stroke="{colour}" stroke-width="3"') + "</g>"
     for x in (edges[0], edges[0] / 2, 0.0, edges[-1] / 2, edges[-1]):
-        body += _text(float(place(x, 0).split()[0]), height + 8, f"{x:g}", "middle")
+        anchor = "end" if x == edges[-1] else "middle"
+        body += _text(float(place(x, 0).split()[0]), height + 8, f"{x:g}", anchor)
     for y in (0.0, top / 2, top):
-        body += _text(left - 6, float(place(0, y).split()[1]) + 4, f"{y:,.3g}", "end")
+        shown = f"{y:,.0f}" if top >= 1000 else f"{y:.3g}"
+        body += _text(left - 6, float(place(0, y).split()[1]) + 4, shown, "end")
     body += _text((left + width) / 2, height + 26, axes[0], "middle", "quiet")
     turned = _text(0, 0, axes[1], "middle", "quiet")
     body += f'<g transform="translate(12 {_n(height / 2)}) rotate(-90)">{turned}</g>'
