@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from vitrail.io import parquet
 from vitrail.report.tables import graph_name
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def read_distances(path: str | Path | None, samples: Sequence[str]) -> list[Dist
     """Distances of each graph of divergence.parquet: types together, the tissue, each type."""
     if not path:
         return []
-    table = pq.read_table(path)
+    table = parquet.read(path)
     place = {name: i for i, name in enumerate(samples)}
     sides = np.array([[place.get(name, -1) for name in table[f"sample_{side}"].to_pylist()]
                       for side in "ab"])  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -48,9 +48,9 @@ def gene_pairs(
             {
                 "x": x,
                 "y": y,
-                "mean": _over_units(values, facts, lambda _: True),
+                "mean": _over_units(values, facts),
                 "by_condition": {
-                    name: _over_units(values, facts, lambda s, name=name: s.condition == name)
+                    name: _over_units(values, [s for s in facts if s.condition == name])
                     for name in conditions
                 },
                 "low": min(values.values(), default=np.nan),
@@ -100,18 +100,16 @@ def local_shares(
                 shares = {
                     s.name: float((found[s.name][gene] == code).sum()) / max(s.kept, 1) for s in own
                 }
-                row[words] = _over_units(shares, own, lambda _: True)
+                row[words] = _over_units(shares, own)
             rows.append(row)
     return rows
 
 
-def _over_units(
-    values: Mapping[str, float], facts: Sequence[Facts], chosen: Callable[[Facts], bool]
-) -> float:
+def _over_units(values: Mapping[str, float], facts: Sequence[Facts]) -> float:
     """Mean over units of the means of their samples; NaN without values."""
     units: dict[str, list[float]] = {}
     for sample in facts:
-        if sample.name in values and chosen(sample):
+        if sample.name in values:
             units.setdefault(sample.unit, []).append(values[sample.name])
     return float(np.mean([np.mean(own) for own in units.values()])) if units else np.nan
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+
+from vitrail.io import parquet
 
 GRAPH_NAMES = {
     "tissue": "Whole tissue",
@@ -18,7 +19,7 @@ GRAPH_NAMES = {
 
 def read_rows(path: str | Path | None) -> list[dict[str, Any]]:
     """Rows of a parquet file as dictionaries; none without a file."""
-    return pq.read_table(path).to_pylist() if path else []
+    return parquet.read(path).to_pylist() if path else []
 
 
 def graph_name(row: Mapping[str, Any]) -> str:
