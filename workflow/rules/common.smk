@@ -49,8 +49,9 @@ def load_inputs():
     rows = sheet.read_sheet(complete["samples"], SAMPLE_STAGES)
     sheet.check_files(rows, complete["samples"], synthetic_folder(complete))
     settings.check_overrides(complete, rows, schema, complete["samples"])
+    # A vendor's folder is resolved into its files, so that all else sees a row that names them.
+    rows = [readers.check(row, complete["formats"], complete["samples"]) for row in rows]
     for row in rows:
-        readers.check(row, complete["formats"], complete["samples"])
         if not row["table"]:
             segmentation.check(settings.stage_settings(complete, "segment", row))
     return complete, {row["sample"]: row for row in rows}

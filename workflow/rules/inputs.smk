@@ -2,6 +2,8 @@
 
 SLIDE_COLUMNS = (
     "format",
+    "folder",
+    "described_by",
     "image",
     "transcripts",
     "labels",
@@ -19,7 +21,7 @@ def raw_files(wildcards):
     return readers.input_files(SAMPLES[wildcards.sample], format_of(wildcards.sample))
 
 
-TABLE_COLUMNS = ("format", "table", "table_filter", "pixel_size")
+TABLE_COLUMNS = ("format", "folder", "described_by", "table", "table_filter", "pixel_size")
 
 
 def segmented(wildcards):

@@ -117,6 +117,9 @@ class BoundarySource:
         )
         geometry, repaired = _valid(geometry)
         solid = shapely.area(geometry) > 0
+        if self.form.grow_px:
+            by = self.form.grow_px * frame.pixel_size
+            geometry[solid] = shapely.buffer(geometry[solid], by, join_style="mitre")
         keep = solid
         if region is not None:
             keep = solid & shapely.intersects(geometry, shapely.box(*region))
