@@ -109,7 +109,7 @@ class BoundarySource:
         region
             (x0, y0, x1, y1) in micrometres: outlines that do not touch it are left out.
         """
-        ids, geometry = self._wkb() if self._geometry is not None else self._corners()
+        ids, geometry = self.outlines()
         in_file = len(ids)
         matrix = to_global(self.form.placement, frame, self.path)
         geometry = shapely.transform(
@@ -131,6 +131,10 @@ class BoundarySource:
             repaired=int(np.count_nonzero(repaired & solid)),
             outside_region=int(np.count_nonzero(solid & ~keep)),
         )
+
+    def outlines(self) -> tuple[list[str], Geometries]:
+        """Ids and outlines as the file has them, one an id, in the order of the file."""
+        return self._wkb() if self._geometry is not None else self._corners()
 
     def _geometry_column(self) -> str | None:
         """Column of WKB: the one that the format names, or GeoParquet's primary column."""
@@ -181,7 +185,7 @@ class BoundarySource:
         kinds = shapely.get_type_id(shapes)
         if not np.isin(kinds, POLYGONS).all():
             raise VitrailError(f"{self.path}: holds geometries that are not polygons.")
-        return _joined(ids, shapes)
+        return joined(ids, shapes)
 
     def _corners(self) -> tuple[list[str], Geometries]:
         columns = self._read({"cell": NAME, "x": pa.float64(), "y": pa.float64()})
@@ -203,7 +207,7 @@ class BoundarySource:
         new[1:] = (owner[1:] != owner[:-1]) | (planes[1:] != planes[:-1])
         start = np.append(np.flatnonzero(new), len(owner))
         kept_ids = [names[k] for k in code[start[:-1]].tolist()]
-        return _joined(kept_ids, _polygons(xy, start))
+        return joined(kept_ids, _polygons(xy, start))
 
     def _check_ids(self, ids: list[str | None]) -> None:
         if None in ids or "" in ids:
@@ -234,7 +238,7 @@ def _polygons(xy: npt.NDArray[np.float64], start: npt.NDArray[np.int64]) -> Geom
     return result
 
 
-def _joined(ids: list[str], shapes: Geometries) -> tuple[list[str], Geometries]:
+def joined(ids: list[str], shapes: Geometries) -> tuple[list[str], Geometries]:
     """One outline an id: parts of one id (its planes) are united."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(ids):

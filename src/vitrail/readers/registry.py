@@ -66,6 +66,10 @@ def open_source(row: Mapping[str, Any], entry: Mapping[str, Any], threads: int =
             from vitrail.readers.generic import GenericSource
 
             return GenericSource(row, entry, threads)
+        case "merscope":
+            from vitrail.readers.vendors.merscope_reader import MerscopeSource
+
+            return MerscopeSource(row, entry, threads)
         case "xenium":
             from vitrail.readers.vendors.xenium_reader import XeniumSource
 
