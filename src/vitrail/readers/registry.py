@@ -66,6 +66,10 @@ def open_source(row: Mapping[str, Any], entry: Mapping[str, Any], threads: int =
             from vitrail.readers.generic import GenericSource
 
             return GenericSource(row, entry, threads)
+        case "cosmx":
+            from vitrail.readers.vendors.cosmx_reader import CosmxSource
+
+            return CosmxSource(row, entry, threads)
         case "merscope":
             from vitrail.readers.vendors.merscope_reader import MerscopeSource
 

@@ -47,6 +47,11 @@ class TiffRaster:
             self.pixel_size, self.names = read_ome(path, self._file.ome_metadata)
         self._pages = self._open_pages(series, threads)
 
+    @staticmethod
+    def page_count(path: str) -> int:
+        """Number of pages of a file, each of one channel or plane, pyramids left out."""
+        return len(_open(path).series[0].pages)
+
     def read(self, group: int, plane: int, y0: int, y1: int) -> Array:
         """Whole rows of one group of channels, as an array (c, y, x)."""
         try:
@@ -81,6 +86,12 @@ class TiffRaster:
             at = dict(zip(leading, index, strict=True))
             pages[at.get("C", 0), at.get("Z", 0)] = _CodedPlane(page, threads)
         return pages
+
+
+def page_description(path: str) -> str:
+    """What the first page of a TIFF says about itself."""
+    page: Any = _open(path).pages[0]
+    return str(page.description or "")
 
 
 def _open(path: str) -> tifffile.TiffFile:

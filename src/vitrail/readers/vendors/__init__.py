@@ -77,6 +77,10 @@ class Wanted:
 def vendor(name: str) -> Vendor:
     """Module of a vendor, by the name of its reader."""
     match name:
+        case "cosmx":
+            from vitrail.readers.vendors import cosmx
+
+            return cosmx
         case "merscope":
             from vitrail.readers.vendors import merscope
 

@@ -77,8 +77,10 @@ class Folder:
     def missing(self, what: str, *names: str) -> VitrailError:
         """The error of a file that is not there."""
         wanted = " or ".join(names)
-        close = difflib.get_close_matches(names[0], self.names, n=1, cutoff=0.5)
-        hint = f" (renamed to {close[0]}?)" if close else ""
+        bases = {name.rpartition("/")[2]: name for name in self.names}
+        base = names[0].rpartition("/")[2]
+        close = difflib.get_close_matches(base, bases, n=1, cutoff=0.5)
+        hint = f" (renamed to {bases[close[0]]}?)" if close else ""
         return VitrailError(f"{self.path}: has no {wanted}{hint}, wanted {what} of {self.kind}.")
 
 
