@@ -70,6 +70,10 @@ def open_source(row: Mapping[str, Any], entry: Mapping[str, Any], threads: int =
             from vitrail.readers.vendors.cosmx_reader import CosmxSource
 
             return CosmxSource(row, entry, threads)
+        case "imc" | "phenocycler":
+            from vitrail.readers.vendors.stains_reader import StainsSource
+
+            return StainsSource(row, entry, threads)
         case "merscope":
             from vitrail.readers.vendors.merscope_reader import MerscopeSource
 

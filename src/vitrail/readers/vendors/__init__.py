@@ -81,10 +81,18 @@ def vendor(name: str) -> Vendor:
             from vitrail.readers.vendors import cosmx
 
             return cosmx
+        case "imc":
+            from vitrail.readers.vendors import imc
+
+            return imc
         case "merscope":
             from vitrail.readers.vendors import merscope
 
             return merscope
+        case "phenocycler":
+            from vitrail.readers.vendors import phenocycler
+
+            return phenocycler
         case "xenium":
             from vitrail.readers.vendors import xenium
 

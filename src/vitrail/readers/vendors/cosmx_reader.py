@@ -83,9 +83,9 @@ class CosmxSource(GenericSource):
         """Image of one field; pages of a TIFF are stains."""
         if not path.lower().endswith((".tif", ".tiff")):
             return open_raster(path, None, threads)
-        pages = TiffRaster.page_count(path)
-        file = open_raster(path, "CYX" if pages > 1 else None, threads)
-        if pages > 1 and file.names is None:
+        pages = TiffRaster.unnamed_pages(path)
+        file = open_raster(path, "CYX" if pages else None, threads)
+        if pages and file.names is None:
             file.names = stains(page_description(path), pages)
         return file
 
