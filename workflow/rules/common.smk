@@ -199,11 +199,11 @@ def has_transcripts(sample):
 
 
 def has_genes(sample):
-    """Whether a sample may have genes: of the tables, only a h5ad holds counts."""
+    """Whether a sample may have genes: of the tables, only HDF5 holds counts."""
     if not is_table(sample):
         return True
     counts = format_of(sample).get("table", {}).get("counts")
-    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith(".h5ad")
+    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith((".h5ad", ".h5"))
 
 
 def has_topography(sample):

@@ -15,7 +15,7 @@ from vitrail.settings import merge
 
 DEFAULT_FORMAT = "generic"
 # Readers of folders that instruments write, see `vitrail.readers.vendors`.
-VENDOR_NAMES = ("cosmx", "imc", "merscope", "phenocycler", "xenium")
+VENDOR_NAMES = ("cosmx", "imc", "merscope", "phenocycler", "visium_hd", "xenium")
 READER_NAMES = (DEFAULT_FORMAT, *VENDOR_NAMES)
 SLIDE_FILES = (
     "image",

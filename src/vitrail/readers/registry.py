@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vitrail.errors import VitrailError
 from vitrail.readers import fill, reader_name
 
 if TYPE_CHECKING:
@@ -82,5 +83,10 @@ def open_source(row: Mapping[str, Any], entry: Mapping[str, Any], threads: int =
             from vitrail.readers.vendors.xenium_reader import XeniumSource
 
             return XeniumSource(row, entry, threads)
+        case "visium_hd":
+            raise VitrailError(
+                f"sample {row.get('sample')}: format visium_hd gives a table of bins, wanted no "
+                "files of a slide beside its folder."
+            )
         case name:
             raise AssertionError(f"reader {name} is registered without a class")

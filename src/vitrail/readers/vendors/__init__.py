@@ -93,6 +93,10 @@ def vendor(name: str) -> Vendor:
             from vitrail.readers.vendors import phenocycler
 
             return phenocycler
+        case "visium_hd":
+            from vitrail.readers.vendors import visium_hd
+
+            return visium_hd
         case "xenium":
             from vitrail.readers.vendors import xenium
 
