@@ -1,10 +1,10 @@
 """Folders of instruments in the sheet, through the workflow to the files that a user takes away."""
 
 import json
-import os
 import warnings
 
 import anndata
+import pyarrow.parquet as pq
 import pytest
 import spatialdata
 from cosmx_files import write_slide
@@ -70,7 +70,8 @@ def test_the_files_open_without_a_warning(deployment, sample):
 
 def test_a_changed_file_of_a_folder_is_seen_and_nothing_else_is(deployment):
     assert deployment.planned("--", *targets()) == set()
-    os.utime(deployment.folder / "xen/transcripts.parquet")
+    path = deployment.folder / "xen/transcripts.parquet"
+    pq.write_table(pq.read_table(path).slice(1), path)
     planned = deployment.planned("--", *targets())
     assert "ingest xen" in planned
     assert not any(job.endswith((" mer", " cos", " hd")) for job in planned)

@@ -33,6 +33,7 @@ SAMPLE_STAGES = (
     "portrait",
     "topography",
     "assemble",
+    "explorer",
 )
 
 
@@ -188,6 +189,7 @@ STAGES = {
     "portrait": lambda: each("portraits.npz", SAMPLES),
     "topography": lambda: each("topography.parquet", filter(has_topography, SAMPLES)),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),
+    "explorer": lambda: each("explorer", SLIDES),
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
     "report": lambda: [f"{COHORT}/report.html"],
@@ -212,6 +214,11 @@ def has_topography(sample):
     return bool(asked["tumour_types"] or asked["outlines"])
 
 
+def has_explorer(sample):
+    """Whether the folder for Xenium Explorer is made with all other results."""
+    return stage_settings("explorer", sample)["write"]
+
+
 def candidate_files(sample):
     count = shards(sample)
     return [
@@ -233,6 +240,7 @@ def synthetic_files():
 
 def all_results():
     assembled = each("{sample}.h5ad", SAMPLES) + each("{sample}.zarr", SAMPLES)
+    assembled += each("explorer", filter(has_explorer, SLIDES))
     cohort = ["cohort.h5ad", "autocorrelation.parquet", "divergence.parquet"]
     cohort += ["comparison.parquet", "topography.parquet", "topography_tests.parquet"]
     cohort += ["report.html"]

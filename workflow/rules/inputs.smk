@@ -111,6 +111,17 @@ def reported_config():
     return sections | {"tile": provenance.record("tile", CONFIG["tile"])["settings"]}
 
 
+EXPLORER_PARTS = ("slide", "info", "outlines", "nuclei", "transcripts")
+
+
+def explored(wildcards):
+    """What the folder for Xenium Explorer is made from."""
+    sample = wildcards.sample
+    names = parts_of(sample)
+    files = {part: of(sample, names[part]) for part in EXPLORER_PARTS if part in names}
+    return files | {"cells": of(sample, f"{sample}.h5ad")}
+
+
 def outlined(wildcards):
     """The cells, and the tumour's outlines where the config or the sheet names a file."""
     files = {"cells": of(wildcards.sample, "annotated.h5ad")}
