@@ -21,6 +21,16 @@ def raw_files(wildcards):
     return readers.input_files(SAMPLES[wildcards.sample], format_of(wildcards.sample))
 
 
+# Input from which on the decoding of an image is worth more than one thread.
+LARGE_BYTES = 256 << 20
+
+
+def decoding_threads(wildcards, input):
+    """Threads of stage ingest: the bits are the same, small slides run beside each other."""
+    there = [Path(file) for file in input if Path(file).is_file()]
+    return 4 if sum(file.stat().st_size for file in there) > LARGE_BYTES else 1
+
+
 TABLE_COLUMNS = ("format", "folder", "described_by", "table", "table_filter", "pixel_size")
 
 
