@@ -1,5 +1,7 @@
 """A planted slide as the folder of a MERSCOPE region, with outlines of old and new software."""
 
+import json
+
 import h5py
 import numpy as np
 import pyarrow as pa
@@ -78,6 +80,9 @@ def _write_parquet(folder, planted):
             "ZLevel": [1.5 * (plane + 1) for _, plane in rows],
         }
     )
+    column = {"encoding": "WKB", "geometry_types": ["MultiPolygon"], "crs": None}
+    geo = {"version": "1.0.0", "primary_column": "Geometry", "columns": {"Geometry": column}}
+    table = table.replace_schema_metadata({"geo": json.dumps(geo)})
     pq.write_table(table, folder / "cell_boundaries.parquet")
 
 

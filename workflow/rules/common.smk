@@ -51,7 +51,9 @@ def load_inputs():
     sheet.check_files(rows, complete["samples"], synthetic_folder(complete))
     settings.check_overrides(complete, rows, schema, complete["samples"])
     # A vendor's folder is resolved into its files, so that all else sees a row that names them.
-    rows = [readers.check(row, complete["formats"], complete["samples"]) for row in rows]
+    rows = [
+        readers.check(row, complete["formats"], complete["samples"]) for row in rows
+    ]
     for row in rows:
         if not row["table"]:
             segmentation.check(settings.stage_settings(complete, "segment", row))

@@ -31,7 +31,14 @@ def decoding_threads(wildcards, input):
     return 4 if sum(file.stat().st_size for file in there) > LARGE_BYTES else 1
 
 
-TABLE_COLUMNS = ("format", "folder", "described_by", "table", "table_filter", "pixel_size")
+TABLE_COLUMNS = (
+    "format",
+    "folder",
+    "described_by",
+    "table",
+    "table_filter",
+    "pixel_size",
+)
 
 
 def segmented(wildcards):
