@@ -38,6 +38,12 @@ THREADS = 1
 _LENGTH = struct.Struct("!I")
 
 
+def forget() -> None:
+    """Drop another process's warm interpreter: its forks would run outside of this one's limits."""
+    if os.environ.get(SOCKET_VARIABLE) != "off":
+        os.environ.pop(SOCKET_VARIABLE, None)
+
+
 def serve_workflow() -> None:
     """Start the warm interpreter of this run and name it in the environment of all jobs.
 
