@@ -13,6 +13,7 @@ rule explorer:
     threads: 2
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(20, 0.02),
     params:
         settings=settings_of("explorer"),
         code=code_of("explorer"),
