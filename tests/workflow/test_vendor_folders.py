@@ -42,6 +42,7 @@ def targets():
         *(f"results/{sample}/assignment.json" for sample in SLIDES),
         "results/xen/xen.h5ad",
         "results/hd/hd.h5ad",
+        "results/xen/explorer",
     ]
 
 
@@ -66,6 +67,15 @@ def test_the_files_open_without_a_warning(deployment, sample):
     assert adata.n_obs == data["table"].n_obs == cells
     assert data["table"].uns["spatialdata_attrs"]["region"] == "cells"
     assert len(data["cells"]) == cells
+
+
+def test_the_viewer_gets_all_that_the_sample_has(deployment):
+    folder = deployment.folder / "results/xen/explorer"
+    document = json.loads((folder / "experiment.xenium").read_text())
+    # The region of all planted transcripts is the image.
+    assert document["num_transcripts"] == len(PLANTED.xy)
+    assert document["num_cells"] == len(PLANTED.boxes)
+    assert (folder / "morphology.ome.tif").is_file()
 
 
 def test_a_changed_file_of_a_folder_is_seen_and_nothing_else_is(deployment):
