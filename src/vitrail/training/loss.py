@@ -7,8 +7,8 @@ With self-identification (thesis "Leveraging Deep Learning in Biological Image A
 
 The flows' losses are mean squared errors of the network's outputs, which are `FLOW_SCALE` times
 the flows; the probability's is the binary cross-entropy, the reconstruction's the mean squared
-error over both channels. Without self-identification the last term is missing, and what remains is
-Cellpose's loss.
+error over both channels. Without self-identification the last term is missing. (Cellpose takes half
+of these flow losses; otherwise its loss is the same.)
 """
 
 from __future__ import annotations

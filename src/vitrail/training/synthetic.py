@@ -99,7 +99,7 @@ def vary(spec: Spec, rng: np.random.Generator, seed: int) -> Spec:
         nucleus=spec.image.nucleus * times(0.5, 1.6),
         body=spec.image.body * times(0.5, 2.5),
         level_spread=(rng.uniform(0.15, 0.55), rng.uniform(0.15, 0.5)),
-        haze=tuple(haze * times(0.15, 1.3) for haze in spec.image.haze),
+        haze=(spec.image.haze[0] * times(0.15, 1.3), spec.image.haze[1] * times(0.15, 1.3)),
         blur=times(0.35, 1.0),
         defocus=times(1.0, 1.6),
         shading=rng.uniform(0, 0.4),
@@ -156,7 +156,11 @@ def write_fields(spec: Spec, folder: Path, count: int, seed: int) -> None:
         name, field = f"field{number:03d}", make_field(spec, seed + number)
         split = "validation" if number < VALIDATION_SHARE * count else "train"
         tifffile.imwrite(
-            folder / f"{name}.tif", field.image, photometric="minisblack", compression="zlib"
+            folder / f"{name}.tif",
+            field.image,
+            photometric="minisblack",
+            compression="zlib",
+            metadata={"axes": "CYX"},
         )
         for kind, labels in (("nuclei", field.nuclei), ("cells", field.cells)):
             place = f"{name}_{kind}.tif"
