@@ -76,12 +76,12 @@ def _from_image(
     name = settings["segmenter"]
     options = settings.get("options" if ":" in name else name)
     segmenter = load(name, **(options or {}))
-    check_halo(segmenter, tiles, slide.pixel_size)
     context = Context(
         slide.pixel_size,
         roles(slide.channels, settings.get("channels")),
         normalization.segmenter,
     )
+    check_halo(segmenter, tiles, context)
 
     def view(tile: int) -> Found:
         if tiles.tissue[tile] == 0:
