@@ -7,12 +7,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vitrail.segmentation.registry import check, load
+from vitrail.segmentation.registry import (
+    check,
+    environment,
+    load,
+    load_configured,
+    prepares,
+    used_settings,
+    weight_files,
+)
 
 if TYPE_CHECKING:
     from vitrail.segmentation.metrics import match, score
 
-__all__ = ["check", "load", "match", "score"]
+__all__ = [
+    "check",
+    "environment",
+    "load",
+    "load_configured",
+    "match",
+    "prepares",
+    "score",
+    "used_settings",
+    "weight_files",
+]
 
 
 def __getattr__(name: str) -> Any:

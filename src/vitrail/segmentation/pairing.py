@@ -58,9 +58,7 @@ class Paired:
     nucleus_of_cell: Ints
 
 
-def pair(
-    cells: Labels, nuclei: Labels, expansion: float = 0.0, several: str = "keep"
-) -> Paired:
+def pair(cells: Labels, nuclei: Labels, expansion: float = 0.0, several: str = "keep") -> Paired:
     """Pair cells with nuclei.
 
     Parameters
@@ -141,8 +139,8 @@ def _split(cells: Labels, nuclei: Labels, home: Ints, partner: Ints, owner: Ints
 def _nearest_of_cell(cells, nuclei, divided, lives_in, owner):  # type: ignore[no-untyped-def]
     """Each pixel of a divided cell gets the owner of the nearest nucleus that lives in the cell.
 
-    Exact squared distances to the nuclei's pixels, cell by cell; the nucleus whose pixel comes first
-    in reading order in a tie.
+    Exact squared distances to the nuclei's pixels, cell by cell; in a tie the nucleus whose pixel
+    comes first in reading order.
     """
     height, width = cells.shape
     count = divided.size

@@ -1,9 +1,9 @@
 """Images between a slide's pixels and a network's pixels, on grids that are fixed to the slide.
 
-A network sees a slide rescaled by a factor. Its pixel j covers [j / factor, (j + 1) / factor) of the
-slide, counted from the slide's own first pixel, so a rescaled pixel has one value in every window
-that holds its surroundings, wherever the window starts. Windows of the rescaled grid start and end
-at multiples of the network's stride: pooling then groups the same pixels in all of them.
+A network sees a slide rescaled by a factor. Its pixel j covers [j / factor, (j + 1) / factor) of
+the slide, counted from the slide's own first pixel, so a rescaled pixel has one value in every
+window that holds its surroundings, wherever the window starts. Windows of the rescaled grid start
+and end at multiples of the network's stride: pooling then groups the same pixels in all of them.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from vitrail.segmentation.rescale import Window
 Float32 = npt.NDArray[np.float32]
 View = tuple[bool, bool, bool]  # turned upside down, left to right, and with its axes swapped
 
-MARGIN = 64  # rescaled pixels around a block, beyond which a network of depth 4 hardly looks
+MARGIN = 8  # strides around a block, beyond which a network hardly looks
 BLOCK_FEATURES = 24_000_000  # features at full resolution in one block: 100 MB in single precision
 AUGMENTATIONS: dict[str, tuple[View, ...]] = {
     "none": ((False, False, False),),
@@ -175,9 +175,10 @@ class Predictor:
         blocks = list(_blocks(rescaled.shape[1:], self._block_pixels(), self.stride))
         for first in range(0, len(blocks), self._batch):
             some = blocks[first : first + self._batch]
-            found = self._averaged(np.stack([rescaled[:, b.rows, b.columns] for b in some]), estimate)
-            for block, values in zip(some, found, strict=True):
-                output[:, block.kept_rows, block.kept_columns] = values[:, block.inner_rows, block.inner_columns]
+            batch = np.stack([rescaled[:, block.rows, block.columns] for block in some])
+            for block, values in zip(some, self._averaged(batch, estimate), strict=True):
+                kept = values[:, block.inner_rows, block.inner_columns]
+                output[:, block.kept_rows, block.kept_columns] = kept
         return Flows(*(window.leave(plane) for plane in output))
 
     def _rescaled(
@@ -197,7 +198,8 @@ class Predictor:
             with self._numbers():
                 found = predict(self.network, turn(batch, view), estimate.style)
             total += turn_back(np.stack([found.flow_y, found.flow_x, found.logit], axis=1), view)
-        return total / np.float32(len(self._views))
+        total /= np.float32(len(self._views))
+        return total
 
     def _numbers(self) -> torch.autocast:
         enabled = self._dtype != torch.float32
@@ -237,10 +239,11 @@ class Block:
 
 def _blocks(shape: tuple[int, ...], pixels: int, stride: int) -> Iterator[Block]:
     """Blocks of one shape that cover a window, each with at most about `pixels` pixels."""
-    edge = max(int(pixels**0.5) - 2 * MARGIN, 2 * MARGIN)
+    margin = MARGIN * stride
+    edge = max(int(pixels**0.5) - 2 * margin, 2 * margin)
     # A window narrower than a block leaves the other axis more.
     width_edge = max(min(shape[1], edge), 1)
-    height_edge = max(pixels // (width_edge + 2 * MARGIN) - 2 * MARGIN, edge)
+    height_edge = max(pixels // (width_edge + 2 * margin) - 2 * margin, edge)
     for rows, kept_rows, inner_rows in _spans(shape[0], height_edge, stride):
         for columns, kept_columns, inner_columns in _spans(shape[1], edge, stride):
             yield Block(rows, columns, kept_rows, kept_columns, inner_rows, inner_columns)
@@ -250,7 +253,7 @@ def _spans(length: int, edge: int, stride: int) -> Iterator[tuple[slice, slice, 
     """Equal spans of an axis with margins: seen, kept, and the kept part of the seen."""
     count = -(-length // edge)
     core = -(-length // (count * stride)) * stride
-    size = length if count == 1 else min(core + 2 * -(-MARGIN // stride) * stride, length)
+    size = length if count == 1 else min(core + 2 * MARGIN * stride, length)
     for start in range(0, length, core):
         stop = min(start + core, length)
         first = min(max(start - (size - core) // (2 * stride) * stride, 0), length - size)
@@ -263,8 +266,8 @@ def _device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise VitrailError(
-            "segment.flows.device is 'cuda', but torch finds no GPU; wanted: auto or cpu, or a CUDA "
-            "build of torch (docs/segmentation.md)"
+            "segment.flows.device is 'cuda', but torch finds no GPU; wanted: auto or cpu, or a "
+            "CUDA build of torch (docs/segmentation.md)"
         )
     return device
 
