@@ -36,8 +36,8 @@ class Entry:
     install
         What to install where one is missing.
     weights
-        Options that name a weight file, and what each is where it is not set; None: it may be
-        empty.
+        Options that name a weight file, and what each is where it is not set: empty text where
+        there is no default, None where the file may be missing.
     prepares
         Whether it measures something on each slide before its tiles (`Segmenter.prepare`).
     environment
@@ -166,9 +166,17 @@ def weight_files(settings: Mapping[str, Any]) -> list[str]:
     """Weight files that the chosen segmenter reads: inputs of the stages that run it."""
     name = str(settings.get("segmenter", "watershed"))
     options = settings.get(name) or {}
-    wanted = {**(_entry_weights(name)), **({"weights": ""} if name == "instanseg" else {})}
-    found = (files.find(options.get(key, default) or "") for key, default in wanted.items())
-    return [str(path) for path in found if path is not None]
+    if name == "instanseg":
+        return [_relative(files.require_instanseg(options.get("weights") or ""))]
+    wanted = (options.get(key, default) for key, default in _entry_weights(name).items())
+    found = (files.find(path) for path in wanted if path)
+    return [_relative(path) for path in found if path is not None]
+
+
+def _relative(path: Path) -> str:
+    """Path below the working directory where it is there, so that a moved folder is not stale."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def environment(settings: Mapping[str, Any]) -> str:
@@ -217,9 +225,10 @@ def _entry_weights(name: str) -> Mapping[str, str | None]:
 def _check_weights(name: str, options: Mapping[str, Any]) -> None:
     for key, default in _entry_weights(name).items():
         chosen = options.get(key, default)
-        if chosen is None:
-            continue
-        files.require(chosen, f"segment.{name}.{key}")
+        if chosen is not None or default == "":
+            files.require(chosen or "", f"segment.{name}.{key}")
+    if name == "instanseg":
+        files.require_instanseg(options.get("weights") or "", options.get("sha256"))
 
 
 def _from_file(path: Path, options: Mapping[str, Any]) -> Segmenter:
