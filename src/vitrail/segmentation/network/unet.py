@@ -60,7 +60,11 @@ class FlowNetwork(nn.Module):
         """
         skips = self.downsample(image)
         used = style_of(skips[-1]) if style is None else style.expand(len(image), -1)
-        return self.output(self.upsample(skips[-1], used, skips)), used
+        return self.decode(skips, used), used
+
+    def decode(self, skips: list[Tensor], style: Tensor) -> Tensor:
+        """Output (n, 3, y, x) from the encoder's features and styles (n, c)."""
+        return self.output(self.upsample(skips[-1], style, skips))
 
     def style(self, image: Tensor) -> Tensor:
         """Style (n, c) of images (n, 2, y, x), without the cost of the way up."""
