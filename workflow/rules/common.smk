@@ -52,8 +52,15 @@ def load_inputs():
     for row in rows:
         readers.check(row, complete["formats"], complete["samples"])
         if not row["table"]:
-            segmentation.check(settings.stage_settings(complete, "segment", row))
+            chosen = settings.stage_settings(complete, "segment", row)
+            segmentation.check(chosen, packages=not own_environments())
     return complete, {row["sample"]: row for row in rows}
+
+
+def own_environments():
+    """Whether each stage runs in a conda environment of its own."""
+    methods = getattr(workflow.deployment_settings, "deployment_method", ())
+    return any(str(method).lower().endswith("conda") for method in methods)
 
 
 def synthetic_folder(complete):
@@ -173,6 +180,7 @@ STAGES = {
     "ingest": lambda: each("slide.zarr", SLIDES),
     "table": lambda: each("counts.h5ad", TABLES),
     "tile": lambda: each("tiles.parquet", SLIDES),
+    "prepare": lambda: each("prepared.json", filter(is_prepared, SLIDES)),
     "segment": lambda: [path for sample in SLIDES for path in candidate_files(sample)],
     "stitch": lambda: each("segmentation/labels.zarr", SLIDES),
     "preview": lambda: each("preview.png", SLIDES),
