@@ -26,7 +26,6 @@ rule train:
         f"Training {TRAINING}.pt; losses and time left: {RESULTS}/logs/train.log"
     params:
         settings=stage_settings("train"),
-        segment=stage_settings("segment"),
         checkpoints=f"{TRAINING}-checkpoints",
         code=code_of("train"),
     script:
