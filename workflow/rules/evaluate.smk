@@ -24,12 +24,12 @@ rule score:
         unpack(scored_inputs),
     output:
         scores=f"{EVALUATION}/{{segmenter}}.json",
-    wildcard_constraints:
-        segmenter="|".join(map(re.escape, CONFIG["evaluate"]["segmenters"])),
     log:
         f"{RESULTS}/logs/score-{{segmenter}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/score-{{segmenter}}.tsv"
+    wildcard_constraints:
+        segmenter="|".join(map(re.escape, CONFIG["evaluate"]["segmenters"])),
     conda:
         lambda wildcards: str(
             ROOT
