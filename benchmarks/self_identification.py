@@ -2,8 +2,8 @@
 
     python benchmarks/self_identification.py NUCLEI OUT [--steps 1000] [--seeds 1 2 3]
 
-`NUCLEI` holds the folders `bbbc039` and `dsb2018`. For 10, 25, 50 and 100 labelled images of BBBC039
-and each seed, both variants are trained with equal steps of the segmentation; self-identification
+`NUCLEI` holds the folders `bbbc039` and `dsb2018`. For 10, 25, 50 and 100 labelled images of the first
+set and each seed, both variants are trained with equal steps of the segmentation; self-identification
 also sees the images of both sets without their labels. Both are tested on held-out images of
 BBBC039 and on an unseen domain: DSB2018 without its culture images. Objects' true median diameters
 are given, so that the networks are compared and not their size models.
