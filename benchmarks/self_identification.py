@@ -5,8 +5,8 @@
 `NUCLEI` holds the folders `bbbc039` and `dsb2018`. For 10, 25, 50 and 100 labelled images of the
 first set and each seed, both variants are trained with equal steps of the segmentation;
 self-identification also sees the images of both sets without their labels. Both are tested on
-held-out images of BBBC039 and on an unseen domain: DSB2018 without its culture images. Objects' true
-median diameters are given, so that the networks are compared and not their size models.
+held-out images of BBBC039 and on an unseen domain: DSB2018 without its culture images. The true
+median diameter is given, so that the networks are compared and not their size models.
 
 Every run leaves its weights and scores in `OUT`; a stopped benchmark goes on from its last
 checkpoint. At the end (or with `--report`) the table is printed: mean and spread of F1 and object
