@@ -36,9 +36,9 @@ def write_examples(folder):
     (folder / "table.tsv").write_text("\n".join(lines) + "\n")
 
 
-def snakemake(folder, *arguments):
+def snakemake(folder, *arguments, config="extra.yaml"):
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-    command += ["--snakefile", str(ROOT / "workflow/Snakefile"), "--configfile", "extra.yaml"]
+    command += ["--snakefile", str(ROOT / "workflow/Snakefile"), "--configfile", config]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -126,14 +126,17 @@ def test_scores_have_a_line_a_segmenter_and_metric(finished):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("target", "table", "sentence"),
     [
-        (["train", "--config", "train={table: null}"], "train.table is empty"),
-        (["train", "--config", "train={table: no.tsv}"], "no.tsv does not exist"),
-        (["evaluate", "--config", "evaluate={table: null}"], "evaluate.table is empty"),
+        ("train", None, "train.table is empty"),
+        ("train", "no.tsv", "no.tsv does not exist"),
+        ("evaluate", None, "evaluate.table is empty"),
     ],
 )
-def test_without_a_table_the_run_stops_with_one_sentence(finished, arguments, sentence):
-    done = snakemake(finished, *arguments, "--dry-run", "--forceall")
+def test_without_a_table_the_run_stops_with_one_sentence(finished, target, table, sentence):
+    config = yaml.safe_load((finished / "extra.yaml").read_text())
+    config[target]["table"] = table
+    (finished / "without.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(finished, target, "--dry-run", "--forceall", config="without.yaml")
     assert done.returncode != 0
     assert sentence in done.stderr + done.stdout
