@@ -6,8 +6,8 @@ intersection over union of 0.5, mean IoU of the partners) and how much each proc
 inputs at its peak (Linux). The package runs in its own interpreter; without one, vitrail is
 measured alone.
 
-Usage: python benchmarks/masks_from_flows.py [--sizes 1024] [--alone 4096] [--repeats 3]
-       [--peer PYTHON, or the environment variable VITRAIL_CELLPOSE_PYTHON]
+Usage: python benchmarks/masks_from_flows.py [--sizes 1024] [--alone 4096] [--pitch 34]
+       [--repeats 3] [--peer PYTHON, or the environment variable VITRAIL_CELLPOSE_PYTHON]
 """
 
 import argparse
@@ -23,23 +23,23 @@ from pathlib import Path
 
 import numpy as np
 
-PITCH = 24  # pixels between the centres of cells
+PITCH = 34  # pixels between centres: cells 30 across, the size that Cellpose's networks work at
 SCALE = 5  # the package takes the outputs of its networks
 KINDS = {"exact": (0.0, 0.0), "white": (0.0, 0.1), "smooth": (1.0, 0.2)}  # blur, noise
 
 
-def tissue(side, seed=0):
+def tissue(side, pitch, seed=0):
     """Cells of a jittered grid: each pixel is of the nearest centre, with thin gaps between."""
     from scipy.spatial import cKDTree
 
     random = np.random.default_rng(seed)
-    steps = np.arange(-1, side // PITCH + 2) * PITCH
+    steps = np.arange(-1, side // pitch + 2) * pitch
     centres = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
-    tree = cKDTree(centres + random.uniform(0, 0.7 * PITCH, centres.shape))
+    tree = cKDTree(centres + random.uniform(0, 0.7 * pitch, centres.shape))
     labels = np.empty((side, side), np.int32)
     for y in range(side):
         distance, cell = tree.query(np.stack([np.full(side, y), np.arange(side)], 1), 2)
-        gap = (distance[:, 1] - distance[:, 0] < 1.5) | (distance[:, 0] > 0.62 * PITCH)
+        gap = (distance[:, 1] - distance[:, 0] < 1.5) | (distance[:, 0] > 0.62 * pitch)
         labels[y] = np.where(gap, 0, cell[:, 0] + 1)
     return labels
 
@@ -144,6 +144,7 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="*", default=[1024])
     parser.add_argument("--alone", type=int, nargs="*", default=[4096])
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--pitch", type=float, default=PITCH, help="pixels between centres")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peer", default=os.environ.get("VITRAIL_CELLPOSE_PYTHON"))
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
@@ -157,7 +158,7 @@ def main():
     print(("{:>6} {:<7} {:<5}" + " {:>10}" * 2 + " {:>9}").format(*head), end="")
     print((" {:>11} {:>11} {:>9} {:>7} {:>10} {:>9}").format(*tail))
     for side in [*given.sizes, *given.alone]:
-        labels = tissue(side)
+        labels = tissue(side, given.pitch)
         for kind in given.kinds:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "images.npy"
