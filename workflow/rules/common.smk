@@ -75,6 +75,7 @@ except VitrailError as error:
 RESULTS = CONFIG["results"].rstrip("/")
 SYNTHETIC = synthetic_folder(CONFIG)
 COHORT = f"{RESULTS}/cohort"
+TRAINING = f"{RESULTS}/training/{CONFIG['train']['name']}"
 
 
 support.share_source(SOURCE)
@@ -197,6 +198,8 @@ STAGES = {
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
     "report": lambda: [f"{COHORT}/report.html"],
+    "train": lambda: [f"{TRAINING}.pt"],
+    "evaluate": lambda: [f"{RESULTS}/evaluation/scores.tsv"],
 }
 
 
@@ -224,6 +227,22 @@ def candidate_files(sample):
         of(sample, f"segmentation/shards/{shard}-of-{count}.npz")
         for shard in range(count)
     ]
+
+
+def table_files(section, table):
+    """Images and labels of a table of examples, as inputs; one sentence where there is none."""
+    from vitrail.io import examples
+
+    if not table:
+        raise WorkflowError(
+            f"{section}.table is empty; wanted: a table of images and labels (docs/training.md)."
+        )
+    try:
+        rows = examples.read_table(table)
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
+    labels = [row.labels for row in rows if row.labels]
+    return {"images": [row.image for row in rows], "labels": labels}
 
 
 def synthetic_files():

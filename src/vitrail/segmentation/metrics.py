@@ -225,6 +225,12 @@ def summarise(counts: Sequence[Counts], thresholds: Iterable[float] = THRESHOLDS
     )
 
 
+def median_diameter(labels: Labels) -> float:
+    """Median over instances of the diameter in pixels of a circle of equal area; 0 without any."""
+    area = np.unique(labels[labels > 0], return_counts=True)[1]
+    return float(2 * np.sqrt(np.median(area) / np.pi)) if len(area) else 0.0
+
+
 def _ratio(
     part: npt.NDArray[np.int64],
     whole: npt.NDArray[np.int64],

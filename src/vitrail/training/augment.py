@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, zoom
 
+WITHOUT_NUCLEI = 0.1  # share of the crops with two channels that lose the second
+
 Float32 = npt.NDArray[np.float32]
 
 
@@ -48,12 +50,15 @@ def _centre(rng: np.random.Generator, edge: int, extent: float) -> float:
 
 
 def photograph(rng: np.random.Generator, image: Float32) -> Float32:
-    """Random optics, illumination and camera for a crop (c, y, x) with 0 and 1 as usual range.
+    """Random optics, illumination and camera for a crop (2, y, x) with 0 and 1 as usual range.
 
-    Channels that are zero throughout stay so.
+    Channels that are zero throughout stay so; nuclei are left out of some crops, as there are
+    slides without their channel.
     """
     out = image.copy()
-    for channel, plane in enumerate(image):
+    if image[1].any() and rng.random() < WITHOUT_NUCLEI:
+        out[1] = 0
+    for channel, plane in enumerate(out):
         if plane.any():
             out[channel] = _photograph(rng, plane)
     return out

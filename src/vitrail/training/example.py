@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.segmentation.metrics import median_diameter
+
 Float32 = npt.NDArray[np.float32]
 
 
@@ -75,12 +77,6 @@ def normalise(image: npt.NDArray[Any]) -> Float32:
     # float16 later on: beyond this a pixel is as bright as it needs to be.
     out[: len(image)] = measure(slide)[0].apply(image).clip(-100, 100)
     return out
-
-
-def median_diameter(labels: npt.NDArray[np.integer[Any]]) -> float:
-    """Median over objects of the diameter in pixels of a circle of the same area; 0 without any."""
-    area = np.unique(labels[labels > 0], return_counts=True)[1]
-    return float(2 * np.sqrt(np.median(area) / np.pi)) if len(area) else 0.0
 
 
 def smooth_for(image: Float32, factor: float) -> Float32:

@@ -8,7 +8,8 @@ import numpy as np
 
 from vitrail.errors import VitrailError
 from vitrail.io.examples import Row, read_image, read_labels
-from vitrail.training.example import Example, make_example, median_diameter
+from vitrail.segmentation.metrics import median_diameter
+from vitrail.training.example import Example, make_example
 
 
 def load_examples(rows: Iterable[Row], diameter: float) -> list[Example]:

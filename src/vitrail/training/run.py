@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from vitrail.errors import VitrailError
+from vitrail.segmentation.metrics import median_diameter
 from vitrail.segmentation.network import FlowNetwork
-from vitrail.training.example import Example, median_diameter
+from vitrail.training.example import Example
 from vitrail.training.settings import Settings
 from vitrail.training.trainer import PRETRAINING, Trainer, validation_batches
 

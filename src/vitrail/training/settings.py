@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -88,7 +89,7 @@ class Settings:
         _expect(fits, "decay", self.decay, f"at most steps - warmup = {self.steps - self.warmup}")
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Settings:
+    def of(cls, given: Mapping[str, Any]) -> Settings:
         """Settings from a configuration's mapping; keys that are not there keep their defaults."""
         known = {field.name for field in fields(cls)}
         for key in given:
@@ -98,6 +99,16 @@ class Settings:
         if "scale" in plain:
             plain["scale"] = tuple(plain["scale"])
         return cls(**plain)
+
+
+def run_options(section: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Section `train` of the configuration in two parts: how and where a run is done, and the rest.
+
+    The first part are arguments of `vitrail.training.stage.train_from_rows`, the second settings.
+    """
+    given = {key: value for key, value in section.items() if key not in ("table", "threads")}
+    options = {key: given.pop(key) for key in ("name", "start", "device", "about") if key in given}
+    return options, given
 
 
 def _expect(condition: bool, key: str, found: Any, wanted: str) -> None:
