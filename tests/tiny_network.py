@@ -13,7 +13,7 @@ from vitrail.segmentation.network import FLOW_SCALE, build, fit_size_model, save
 from vitrail.segmentation.rescale import Window
 
 DIAMETER = 12.0
-EDGE, STEPS, BATCH = 96, 260, 4
+EDGE, STEPS, BATCH = 72, 240, 4
 
 
 def scene(rng):

@@ -46,7 +46,6 @@ def test_it_finds_the_planted_nuclei_and_cells(settings):
     found, values = segmented(slide_of(image), settings)
     assert f1(nuclei, found.nuclei) > 0.98
     assert f1(cells, found.cells) > 0.98
-    assert f1(cells, found.cells, 0.7) > 0.9
     assert len(found.cells) == len(found.nuclei)
     # Nuclei of 14 pixels, cells of 20.
     assert values["flows"]["nuclei"]["diameter_px"] == pytest.approx(14, rel=0.3)
