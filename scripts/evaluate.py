@@ -1,25 +1,23 @@
-"""Stage evaluate: segmenters over a table of images and labels to their scores."""
+"""Stage evaluate: the scores of all segmenters to tables and curves."""
 
 from vitrail import job
 
 
 def main(job):
-    from vitrail.evaluate import chosen_rows, evaluate, load_segmenters
-    from vitrail.io.examples import read_table
+    import json
+    from pathlib import Path
+
+    from vitrail.io.tsv import write_tsv
     from vitrail.report.curves import draw_curves
 
-    settings = job.params.settings
-    scores, images = evaluate(
-        chosen_rows(read_table(job.input.table), settings["split"]),
-        load_segmenters(settings["segmenters"], job.params.segment),
-        settings["diameter"],
-        settings["resamples"],
-        settings["seed"],
-        job.log.info,
-    )
-    scores.to_csv(job.output.scores, sep="\t", index=False, float_format="%.6g")
-    images.to_csv(job.output.images, sep="\t", index=False, float_format="%.6g")
-    draw_curves(scores, job.output.curves)
+    found = {
+        name: json.loads(Path(path).read_text(encoding="utf-8"))
+        for name, path in zip(job.params.names, job.input.scores, strict=True)
+    }
+    for part in ("scores", "images"):
+        rows = [{"segmenter": name, **row} for name in found for row in found[name][part]]
+        write_tsv(getattr(job.output, part), rows)
+    draw_curves({name: content["scores"] for name, content in found.items()}, job.output.curves)
 
 
 job.run(main, snakemake)

@@ -1,8 +1,8 @@
-"""Stage evaluate: segmenters over a labelled table to scores."""
+"""Stage score: a segmenter over a labelled table to scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +10,10 @@ import numpy.typing as npt
 
 from vitrail.errors import VitrailError
 from vitrail.io.examples import Row, read_image, read_labels
-from vitrail.segmentation.evaluation import Measured, measure_image, score_table
+from vitrail.segmentation.evaluation import Measured, measure_image, score_rows
 from vitrail.segmentation.metrics import median_diameter, summarise
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from vitrail.segmentation.contract import Segmenter
 
 AUTO, TRUTH = "auto", "truth"
@@ -23,85 +21,57 @@ AUTO, TRUTH = "auto", "truth"
 ROLES: dict[int, dict[str, int]] = {1: {"nucleus": 0}, 2: {"cytoplasm": 0, "nucleus": 1}}
 
 
-def evaluate(
+def score(
     rows: Sequence[Row],
-    segmenters: Mapping[str, Segmenter],
+    segmenter: Segmenter,
     diameter: str | float = AUTO,
     resamples: int = 1000,
     seed: int = 1,
     progress: Callable[[str], None] = lambda line: None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Segment labelled images and score what was found.
 
     Parameters
     ----------
     rows
         Of a table; those without labels are left out.
-    segmenters
-        By the name that the results call them.
+    segmenter
+        What is scored.
     diameter
         Typical diameter in pixels of what is segmented: a number for all images, `truth` (the
         median of the image's own true objects) or `auto` (nothing is said: a segmenter that needs
         a scale cannot run).
     resamples, seed
-        See `vitrail.segmentation.evaluation.score_table`.
+        See `vitrail.segmentation.evaluation.score_rows`.
     progress
         Called with a line now and then.
 
     Returns
     -------
     Scores
-        Column `segmenter`, then those of `score_table`. Sets are named by what comes before the
-        first hyphen of `domain`.
+        Rows of `score_rows`. Sets are named by what comes before the first hyphen of `domain`.
     Images
-        Columns `segmenter`, `set`, `image`, `objects`, `found`, `f1` (at an IoU of 0.5), `mean_f1`.
+        One row an image: `set`, `image`, `objects`, `found`, `f1` (at an IoU of 0.5), `mean_f1`.
 
     Raises
     ------
     VitrailError
-        Where no row has labels, or a segmenter returns labels of another shape.
+        Where no row has labels, or an image and its labels differ in shape.
     """
-    import pandas as pd
-
     labelled = [row for row in rows if row.labels]
     if not labelled:
         raise VitrailError("no image of the table to evaluate on has labels; wanted: at least one")
-    scores, images = [], []
-    for name, segmenter in segmenters.items():
-        measured = []
-        for number, row in enumerate(labelled, start=1):
-            measured.append(_measure(row, segmenter, diameter))
-            if number % 20 == 0 or number == len(labelled):
-                progress(f"{name}: {number} of {len(labelled)} images")
-        found = score_table(measured, resamples, seed)
-        found.insert(0, "segmenter", name)
-        scores.append(found)
-        images += [_image_row(name, entry) for entry in measured]
-    columns = ["segmenter", "set", "image", "objects", "found", "f1", "mean_f1"]
-    return pd.concat(scores, ignore_index=True), pd.DataFrame(images, columns=columns)
+    measured = []
+    for number, row in enumerate(labelled, start=1):
+        measured.append(_measure(row, segmenter, diameter))
+        if number % 20 == 0 or number == len(labelled):
+            progress(f"{number} of {len(labelled)} images")
+    return score_rows(measured, resamples, seed), [_image_row(entry) for entry in measured]
 
 
 def chosen_rows(rows: Sequence[Row], split: str | None) -> list[Row]:
     """Rows of one split, or all of them."""
     return [row for row in rows if split is None or row.split == split]
-
-
-def load_segmenters(
-    asked: Mapping[str, Mapping[str, Any]], section: Mapping[str, Any]
-) -> dict[str, Segmenter]:
-    """Segmenters by name.
-
-    Parameters
-    ----------
-    asked
-        Name to what differs from the section `segment` of the configuration.
-    section
-        That section.
-    """
-    from vitrail.segmentation.registry import load_configured
-    from vitrail.settings import merge
-
-    return {name: load_configured(merge(section, changes or {})) for name, changes in asked.items()}
 
 
 def _measure(row: Row, segmenter: Segmenter, diameter: str | float) -> Measured:
@@ -123,7 +93,14 @@ def _diameter(truth: npt.NDArray[np.int32], asked: str | float) -> float | None:
     return median_diameter(truth) or 1.0 if asked == TRUTH else float(asked)
 
 
-def _image_row(name: str, entry: Measured) -> tuple[Any, ...]:
+def _image_row(entry: Measured) -> dict[str, Any]:
     tp, fp, fn = (int(n) for n in entry.counts.objects[:, 0])
     found = summarise([entry.counts])
-    return name, entry.set, entry.image, tp + fn, tp + fp, float(found.f1[0]), found.mean_f1
+    return {
+        "set": entry.set,
+        "image": entry.image,
+        "objects": tp + fn,
+        "found": tp + fp,
+        "f1": float(found.f1[0]),
+        "mean_f1": found.mean_f1,
+    }

@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from vitrail.segmentation.evaluation import measure_image, score_table
+from vitrail.segmentation.evaluation import measure_image, score_rows
 from vitrail.segmentation.metrics import count, score
 
 
@@ -30,7 +31,7 @@ def table():
         for name, pairs in images.items()
         for i, pair in enumerate(pairs)
     ]
-    return score_table(measured, resamples=50)
+    return pd.DataFrame(score_rows(measured, resamples=50))
 
 
 def test_counts_are_summed_over_the_images_of_a_set(table):
@@ -68,16 +69,17 @@ def test_intervals_hold_the_value_and_vanish_for_a_single_image(table):
 
 def test_one_set_is_not_repeated_as_all():
     measured = [measure_image("x", "only", *rows(4, 2))]
-    assert set(score_table(measured, resamples=0)["set"]) == {"only"}
+    found = score_rows(measured, resamples=0)
+    assert {row["set"] for row in found} == {"only"}
+    assert {row["low"] for row in found} == {None}
 
 
 def test_empty_images_neither_help_nor_hurt():
     empty = np.zeros((3, 3), np.int32)
-    alone = score_table([measure_image("x", "s", *rows(4, 0))], 0)
-    both = score_table(
-        [measure_image("x", "s", *rows(4, 0)), measure_image("y", "s", empty, empty)], 0
-    )
-    np.testing.assert_allclose(alone["value"], both["value"])
+    some = measure_image("x", "s", *rows(4, 0))
+    alone = score_rows([some], 0)
+    both = score_rows([some, measure_image("y", "s", empty, empty)], 0)
+    assert [row["value"] for row in alone] == [row["value"] for row in both]
 
 
 def test_counting_images_one_by_one_equals_scoring_them_together():

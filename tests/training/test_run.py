@@ -72,6 +72,22 @@ def test_a_prolonged_run_is_the_same_as_a_long_one(examples, tmp_path):
     assert [entry["step"] for entry in history] == [2, 4, 6, 8, 9]
 
 
+def test_a_shortened_run_is_the_same_as_a_short_one(examples, tmp_path):
+    shorter = replace(SETTINGS, steps=6, checkpoint=1)
+    longer = replace(shorter, steps=12)
+    train(examples, [], longer, tmp_path / "a", LOG)
+    kept = tmp_path / "a" / "checkpoint-1-0000003-12-2.pt"
+    trainer = Trainer(shorter)
+    for _ in range(3):
+        trainer.advance(examples, examples)
+    trainer.save(kept, [])
+    shortened, _ = train(examples, [], shorter, tmp_path / "a", LOG)
+    whole, _ = train(examples, [], shorter, tmp_path / "b", LOG)
+    assert same(shortened, whole)
+    steps = sorted(p.stem for p in (tmp_path / "a").glob("checkpoint-*.pt"))
+    assert steps[:2] == ["checkpoint-1-0000005-6-2", "checkpoint-1-0000006-6-2"]
+
+
 def test_another_run_does_not_go_on_from_these_checkpoints(examples, tmp_path):
     train(examples, [], replace(SETTINGS, steps=4), tmp_path, LOG)
     with pytest.raises(VitrailError, match="holds checkpoints of a run with other settings"):

@@ -76,6 +76,7 @@ RESULTS = CONFIG["results"].rstrip("/")
 SYNTHETIC = synthetic_folder(CONFIG)
 COHORT = f"{RESULTS}/cohort"
 TRAINING = f"{RESULTS}/training/{CONFIG['train']['name']}"
+EVALUATION = f"{RESULTS}/evaluation"
 
 
 support.share_source(SOURCE)
@@ -199,7 +200,7 @@ STAGES = {
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
     "report": lambda: [f"{COHORT}/report.html"],
     "train": lambda: [f"{TRAINING}.pt"],
-    "evaluate": lambda: [f"{RESULTS}/evaluation/scores.tsv"],
+    "evaluate": lambda: [f"{EVALUATION}/scores.tsv"],
 }
 
 

@@ -1,17 +1,66 @@
-def evaluation_inputs(wildcards):
-    """The table and its files."""
+def evaluated(name):
+    """The section `segment` for one of the segmenters to evaluate, without the others' options."""
+    changes = CONFIG["evaluate"]["segmenters"][name] or {}
+    merged = settings.merge(stage_settings("segment"), changes)
+    return segmentation.used_settings(merged)
+
+
+def scored_inputs(wildcards):
+    """The table, its files and the weights; one sentence where the segmenter cannot run."""
+    asked = evaluated(wildcards.segmenter)
+    try:
+        segmentation.check(asked)
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
     table = CONFIG["evaluate"]["table"]
-    return {"table": table} | table_files("evaluate", table)
+    weights = segmentation.weight_files(asked)
+    files = {"table": table} | table_files("evaluate", table)
+    return files | ({"weights": weights} if weights else {})
+
+
+rule score:
+    """Score one segmenter on a table of images and labels."""
+    input:
+        unpack(scored_inputs),
+    output:
+        scores=f"{EVALUATION}/{{segmenter}}.json",
+    log:
+        f"{RESULTS}/logs/score-{{segmenter}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score-{{segmenter}}.tsv"
+    wildcard_constraints:
+        segmenter="|".join(map(re.escape, CONFIG["evaluate"]["segmenters"])),
+    conda:
+        lambda wildcards: str(
+            ROOT
+            / f"envs/{segmentation.environment(evaluated(wildcards.segmenter))}.yaml"
+        )
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+    params:
+        settings={
+            key: value
+            for key, value in stage_settings("evaluate").items()
+            if key != "segmenters"
+        },
+        segment=lambda wildcards: evaluated(wildcards.segmenter),
+        code=code_of("score"),
+    script:
+        "../../scripts/score.py"
 
 
 rule evaluate:
-    """Score segmenters on a table of images and labels."""
+    """Compare the scores of all segmenters."""
     input:
-        unpack(evaluation_inputs),
+        scores=expand(
+            f"{EVALUATION}/{{segmenter}}.json",
+            segmenter=CONFIG["evaluate"]["segmenters"],
+        ),
     output:
-        scores=f"{RESULTS}/evaluation/scores.tsv",
-        images=f"{RESULTS}/evaluation/images.tsv",
-        curves=f"{RESULTS}/evaluation/curves.svg",
+        scores=f"{EVALUATION}/scores.tsv",
+        images=f"{EVALUATION}/images.tsv",
+        curves=f"{EVALUATION}/curves.svg",
     log:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
@@ -20,12 +69,9 @@ rule evaluate:
         "../../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
-    message:
-        f"Evaluating segmenters; progress: {RESULTS}/logs/evaluate.log"
+        mem_mb=memory(1000),
     params:
-        settings=stage_settings("evaluate"),
-        segment=stage_settings("segment"),
+        names=list(CONFIG["evaluate"]["segmenters"]),
         code=code_of("evaluate"),
     script:
         "../../scripts/evaluate.py"

@@ -22,12 +22,11 @@ rule train:
     threads: CONFIG["train"]["threads"]
     resources:
         mem_mb=memory(6000),
-    message:
-        f"Training {TRAINING}.pt; losses and time left: {RESULTS}/logs/train.log"
     params:
         settings=stage_settings("train"),
-        segment=stage_settings("segment"),
         checkpoints=f"{TRAINING}-checkpoints",
         code=code_of("train"),
+    message:
+        f"Training {TRAINING}.pt; losses and time left: {RESULTS}/logs/train.log"
     script:
         "../../scripts/train.py"

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pandas as pd
+from typing import Any
 
 PANELS = {"f1": "F1", "accuracy": "object accuracy"}
 
 
-def draw_curves(scores: pd.DataFrame, path: str | Path) -> None:
+def draw_curves(scores: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path) -> None:
     """Draw one row of panels a set: a line and its 95 % band for each segmenter.
 
     Parameters
     ----------
     scores
-        Of `vitrail.evaluate.evaluate`.
+        Rows of `vitrail.segmentation.evaluation.score_rows` by segmenter.
     path
         Of the SVG that is written.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    sets = list(dict.fromkeys(scores["set"]))
+    sets = list(dict.fromkeys(row["set"] for rows in scores.values() for row in rows))
     # A fixed salt: element names, and with them the file, are the same in every run.
     with mpl.rc_context({"svg.hashsalt": "vitrail", "svg.fonttype": "none"}):
         figure = Figure(figsize=(9, 3.4 * len(sets)), layout="constrained")
         axes = figure.subplots(len(sets), len(PANELS), squeeze=False)
-        for row, name in zip(axes, sets, strict=True):
-            for panel, (metric, title) in zip(row, PANELS.items(), strict=True):
-                chosen = scores[(scores["set"] == name) & (scores["metric"] == metric)]
-                for segmenter, found in chosen.groupby("segmenter", sort=False):
-                    x = found["threshold"]
-                    panel.plot(x, found["value"], label=str(segmenter))
-                    panel.fill_between(x, found["low"], found["high"], alpha=0.2, linewidth=0)
-                panel.set(xlabel="IoU threshold", ylabel=title, title=name, ylim=(0, 1))
+        for line, name in zip(axes, sets, strict=True):
+            for panel, metric in zip(line, PANELS, strict=True):
+                for segmenter, rows in scores.items():
+                    _draw(panel, segmenter, [r for r in rows if _shows(r, name, metric)])
+                title = {"ylabel": PANELS[metric], "title": name}
+                panel.set(xlabel="IoU threshold", ylim=(0, 1), **title)
         axes[0, 0].legend(frameon=False)
         figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _shows(row: Mapping[str, Any], name: str, metric: str) -> bool:
+    return bool(row["set"] == name and row["metric"] == metric)
+
+
+def _draw(panel: Any, segmenter: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    x = [row["threshold"] for row in rows]
+    panel.plot(x, [row["value"] for row in rows], label=segmenter)
+    if all(row["low"] is not None for row in rows):
+        low, high = ([row[key] for row in rows] for key in ("low", "high"))
+        panel.fill_between(x, low, high, alpha=0.2, linewidth=0)

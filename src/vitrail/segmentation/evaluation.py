@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,6 @@ from vitrail.segmentation.metrics import (
     summarise,
 )
 from vitrail.segmentation.precision import SIZES, Hits, combine, find_hits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BY_THRESHOLD = ("precision", "recall", "f1", "accuracy")
 OVERALL = ("mean_f1", "sq", "pixel_iou")
@@ -75,7 +72,9 @@ def measure_image(
     return Measured(image, name, count(truth, predicted), hits)
 
 
-def score_table(measured: Sequence[Measured], resamples: int = 1000, seed: int = 1) -> pd.DataFrame:
+def score_rows(
+    measured: Sequence[Measured], resamples: int = 1000, seed: int = 1
+) -> list[dict[str, Any]]:
     """Scores of each set, and of all images where there are several sets.
 
     Parameters
@@ -89,21 +88,20 @@ def score_table(measured: Sequence[Measured], resamples: int = 1000, seed: int =
 
     Returns
     -------
-    Columns `set`, `metric`, `threshold` (NaN where there is none), `value`, `low` and `high` (95 %
-    percentile interval of the resamples, Efron 1979), `images` and `objects` (true ones).
+    One row a score: `set`, `metric`, `threshold`, `value`, `low` and `high` (95 % percentile
+    interval of the resamples, Efron 1979), `images` and `objects` (true ones). What is not defined
+    is None.
     Metrics: `precision`, `recall`, `f1` and `accuracy` by threshold; `mean_f1` (thresholds 0.5 to
     0.9), `sq`, `pixel_iou`; `ap` (COCO's, mean over the thresholds), `ap_50`, `ap_small`,
     `ap_medium` and `ap_large`, whose intervals are from the first 200 resamples. Objects are
     counted over all images of a set before anything is divided.
     """
-    import pandas as pd
-
     sets = list(dict.fromkeys(m.set for m in measured))
     groups = {name: [m for m in measured if m.set == name] for name in sets}
     if len(sets) > 1:
         groups["all"] = list(measured)
-    rows = [row for name, group in groups.items() for row in _rows(name, group, resamples, seed)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    rows = (row for name, group in groups.items() for row in _rows(name, group, resamples, seed))
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
 
 def _rows(
@@ -118,13 +116,17 @@ def _rows(
     for key, value in _values(group):
         low, high = _interval(spread.get(key, []))
         metric, threshold = key
-        yield name, metric, threshold, value, low, high, len(group), objects
+        yield name, metric, threshold, _known(value), low, high, len(group), objects
 
 
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    known = np.array([v for v in values if not np.isnan(v)])
-    if len(known) == 0:
-        return float("nan"), float("nan")
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _interval(values: Sequence[float]) -> tuple[float | None, float | None]:
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
+        return None, None
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 

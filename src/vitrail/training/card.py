@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vitrail.io.examples import Row
 from vitrail.training.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHOWN = (
     ("f1", 0.5),
@@ -30,7 +26,7 @@ def make_card(
     rows: Sequence[Row],
     about: Mapping[str, Any],
     history: list[dict[str, Any]],
-    scores: pd.DataFrame | None,
+    scores: list[dict[str, Any]],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The card as plain values.
@@ -49,7 +45,7 @@ def make_card(
     history
         Losses by step.
     scores
-        Of `vitrail.segmentation.evaluation.score_table` on the images held out for validation.
+        Of `vitrail.segmentation.evaluation.score_rows`, on the images held out for validation.
     facts
         What is known of the weight file: hash, diameters.
     """
@@ -66,7 +62,7 @@ def make_card(
         ],
         "settings": asdict(settings),
         "file": dict(facts),
-        "scores": [] if scores is None else json.loads(scores.to_json(orient="records")),
+        "scores": scores,
         "curve": history,
     }
 

@@ -169,9 +169,10 @@ class Checkpoints:
         name = f"checkpoint-{trainer.phase}-{trainer.step:07d}-{steps}-{decay}.pt"
         trainer.save(self.folder / name, history)
         found = self._found()
-        keep = set(found[-KEPT:])
+        # Those of a longer or shorter run may have higher steps: they are not this one's last.
+        own = [path for path in found if path.stem.endswith(f"-{steps}-{decay}")]
         constant = [p for p in found if self._constant(*map(int, p.stem.split("-")[2:]))]
-        keep |= set(constant[-1:])
+        keep = {*own[-KEPT:], *constant[-1:]}
         for path in found:
             if path not in keep:
                 path.unlink()

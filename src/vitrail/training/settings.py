@@ -107,7 +107,10 @@ def run_options(section: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     The first part are arguments of `vitrail.training.stage.train_from_rows`, the second settings.
     """
     given = {key: value for key, value in section.items() if key not in ("table", "threads")}
-    options = {key: given.pop(key) for key in ("name", "start", "device", "about") if key in given}
+    options: dict[str, Any] = {}
+    for key in ("name", "start", "device", "about"):
+        if key in given:
+            options[key] = given.pop(key)
     return options, given
 
 

@@ -111,13 +111,14 @@ def _device(name: str) -> str:
     return name
 
 
-def _validate(rows: Sequence[Row], weights: str | Path, log: logging.Logger) -> Any:
+def _validate(
+    rows: Sequence[Row], weights: str | Path, log: logging.Logger
+) -> list[dict[str, Any]]:
     """Scores of the written file on the images held out, found as any user would."""
-    from vitrail.evaluate import evaluate
+    from vitrail.evaluate import score
     from vitrail.segmentation import load
 
     held_out = [row for row in rows if row.split == "validation" and row.labels]
     if not held_out:
-        return None
-    scores, _ = evaluate(held_out, {"": load(str(weights))}, progress=log.info)
-    return scores.drop(columns="segmenter")
+        return []
+    return score(held_out, load(str(weights)), progress=log.info)[0]
