@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 from vitrail.io import spatialdata_store as store
 from vitrail.io.h5ad import read_element, read_names
 from vitrail.io.h5ad_enrichment import add_enrichment
@@ -132,9 +133,7 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
     """Spatial statistics as columns of `var` and as squidpy's tables in `uns`."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if table.num_rows == 0:
         return
     names = read_names(file["var"])
@@ -163,9 +162,7 @@ def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
 
 def _add_pairs(file: h5py.File, path: str | Path) -> None:
     """Bivariate Moran's I as a table in `uns`, where pairs were asked for."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if table.num_rows == 0:
         return
     columns = {name: np.array(table[name].to_pylist(), dtype=object) for name in ("x", "y")}
@@ -177,9 +174,7 @@ def _add_pairs(file: h5py.File, path: str | Path) -> None:
 
 def _add_local(file: h5py.File, path: str | Path) -> None:
     """Local Moran's I as arrays (cells, genes) in `obsm`, where genes were asked for."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if table.num_rows == 0:
         return
     genes = list(dict.fromkeys(table["gene"].to_pylist()))

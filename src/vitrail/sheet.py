@@ -9,7 +9,7 @@ import csv
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +236,21 @@ def _check_unique(rows: list[dict[str, Any]], sheet: str) -> None:
 
 def _place(sheet: str, row: dict[str, Any]) -> str:
     return f"{sheet}, row {row['row']} (sample {row['sample']})"
+
+
+def raw_megabytes(row: Mapping[str, Any]) -> float:
+    """Size of the files and folders that a row names, in megabytes; what is not there yet has none.
+
+    Parameters
+    ----------
+    row
+        Row of the sheet.
+    """
+    named = (path for column in FILE_COLUMNS for path in row.get(column) or ())
+    return sum(_bytes(Path(path)) for path in named) / 1e6
+
+
+def _bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size if path.is_file() else 0

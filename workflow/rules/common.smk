@@ -12,7 +12,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from vitrail import provenance, readers, segmentation, settings, sheet
+from vitrail import provenance, readers, segmentation, settings, sheet, warm
 from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
@@ -81,6 +81,10 @@ EVALUATION = f"{RESULTS}/evaluation"
 
 support.share_source(SOURCE)
 support.announce()
+support.stop_after_runtime(CONFIG["stop_after_runtime"])
+warm.forget()
+if workflow.remote_exec:
+    warm.serve_workflow()
 if workflow.is_main_process and support.take_over(Path(".snakemake")):
     logger.info(
         "Removed the locks that a killed run had left in this working directory."
@@ -89,6 +93,11 @@ if workflow.is_main_process and support.take_over(Path(".snakemake")):
 
 onstart:
     support.claim(Path(".snakemake"))
+    try:
+        support.check_writable(Path(RESULTS))
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
+    warm.serve_workflow()
 
 
 wildcard_constraints:
@@ -169,9 +178,27 @@ def cohort_rows():
     return [sheet_row(sample, ("condition", "unit")) for sample in SAMPLES]
 
 
-def memory(megabytes):
-    """Memory of a job, doubled with each attempt."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+# What a job asks for: a base, and something for each megabyte of the raw files that it goes back to,
+# which are known before the run. A job that was killed for it asks for twice as much.
+
+
+def memory(base, growth=0.0):
+    """Megabytes of memory of a job."""
+    return lambda wildcards, attempt: estimated(base, growth, wildcards, attempt)
+
+
+def minutes(base, growth=0.0):
+    """Minutes that a job may take."""
+    return lambda wildcards, attempt: estimated(base, growth, wildcards, attempt)
+
+
+def estimated(base, growth, wildcards, attempt):
+    sample = getattr(wildcards, "sample", None)
+    raw = sum(RAW_MEGABYTES[name] for name in ([sample] if sample else SAMPLES))
+    return round((base + growth * raw) * 2 ** (attempt - 1))
+
+
+RAW_MEGABYTES = {sample: sheet.raw_megabytes(row) for sample, row in SAMPLES.items()}
 
 
 # Files of each stage, over all samples that pass it.

@@ -14,6 +14,7 @@ rule ingest:
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(20, 0.01),
     params:
         settings=settings_of("ingest"),
         sample=lambda wildcards: sheet_row(wildcards.sample, SLIDE_COLUMNS),

@@ -105,7 +105,10 @@ def report_row(sample):
 
 def reported_config():
     """The config as the report prints it: without what changes no result."""
-    sections = {name: section for name, section in CONFIG.items() if name != "preview"}
+    unreported = ("preview", "stop_after_runtime")
+    sections = {
+        name: section for name, section in CONFIG.items() if name not in unreported
+    }
     return sections | {"tile": provenance.record("tile", CONFIG["tile"])["settings"]}
 
 

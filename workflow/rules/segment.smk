@@ -17,6 +17,7 @@ rule segment:
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(20, 0.05),
     params:
         settings=segmenter_settings,
         code=code_of("segment"),

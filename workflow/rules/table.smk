@@ -12,7 +12,8 @@ rule table:
         "../../envs/table.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(1000, 0.5),
+        runtime=minutes(10, 0.01),
     params:
         settings=settings_of("table"),
         sample=lambda wildcards: sheet_row(wildcards.sample, TABLE_COLUMNS),

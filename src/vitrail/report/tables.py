@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
+
+from vitrail.io import parquet
 
 GRAPH_NAMES = {
     "tissue": "Whole tissue",
@@ -19,7 +20,7 @@ GRAPH_NAMES = {
 
 def read_rows(path: str | Path | None) -> list[dict[str, Any]]:
     """Rows of a parquet file as dictionaries; none without a file."""
-    return pq.read_table(path).to_pylist() if path else []
+    return parquet.read(path).to_pylist() if path else []
 
 
 def graph_name(row: Mapping[str, Any]) -> str:
@@ -103,7 +104,7 @@ def read_distances(path: str | Path | None, samples: Sequence[str]) -> list[Dist
     """Distances of each graph of divergence.parquet: the one that the graph's test uses."""
     if not path:
         return []
-    table = pq.read_table(
+    table = parquet.read(
         path, columns=["sample_a", "sample_b", "graph", "cell_type", "distance", "note"]
     )
     place = {name: i for i, name in enumerate(samples)}

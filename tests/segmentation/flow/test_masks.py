@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_flows import ellipse, ellipses, outputs
+from scipy import ndimage
 
 from vitrail.errors import VitrailError
 from vitrail.segmentation import masks_from_flows, match
+from vitrail.segmentation.flow.follow import sinks
 from vitrail.segmentation.flow.masks import masks_and_scores
 
 
@@ -171,6 +173,42 @@ def test_masks_move_with_the_image():
     moved = masks_from_flows(*(np.pad(i, around) for i in (flow_y, flow_x, probability)))
     still = masks_from_flows(*(np.pad(i, 16) for i in (flow_y, flow_x, probability)))
     assert same_cells(moved[48:-112, 16:-48], still)
+
+
+def plain_walk(flow_y, flow_x, inside, steps):
+    """Ends of all pixels after all steps, bilinear between pixels, in float64."""
+    y, x = np.nonzero(inside)
+    points = np.stack([y, x]).astype(float)
+    field = np.stack([flow_y, flow_x]) * inside
+    most = np.array(inside.shape)[:, None] - 1
+    for _ in range(steps):
+        step = [ndimage.map_coordinates(f, points, order=1, mode="nearest") for f in field]
+        points = np.clip(points + step, 0, most)
+    return points
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8])
+def test_few_steps_end_where_a_plain_walk_ends(steps):
+    flow_y, flow_x, probability = outputs(ellipses(side=120, seed=8), 0.2)
+    found = sinks(flow_y, flow_x, probability, 0.5, 1.0, steps)
+    inside = probability > 0.5
+    y, x = plain_walk(flow_y, flow_x, inside, steps)
+    clear = (np.abs(y - np.rint(y)) > 1e-3) & (np.abs(x - np.rint(x)) > 1e-3) | (steps == 0)
+    assert clear.mean() > 0.3
+    expected = y.astype(int) * inside.shape[1] + x.astype(int)
+    assert (found[inside][clear] == expected[clear]).all()
+    assert (found[~inside] == -1).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_stopping_early_moves_hardly_any_end(noise):
+    flow_y, flow_x, probability = outputs(ellipses(side=120, seed=9), noise)
+    found = sinks(flow_y, flow_x, probability, 0.5, 1.0, 200)
+    inside = probability > 0.5
+    y, x = plain_walk(flow_y, flow_x, inside, 200)
+    end_y, end_x = np.divmod(found[inside], inside.shape[1])
+    away = np.maximum(np.abs(end_y + 0.5 - y), np.abs(end_x + 0.5 - x))
+    assert (away < 1.5).mean() > 0.999
 
 
 @settings(max_examples=60, deadline=None)

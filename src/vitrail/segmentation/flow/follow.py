@@ -12,12 +12,14 @@ from vitrail.parallel import spans, threaded
 Image = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.int32]
 
-STILL = 1e-3  # a point that two steps move by less, in pixels along each axis, has arrived
+STILL = np.float32(1e-3)  # a point that two steps move by less, in pixels on each axis, has arrived
+SWING = np.float32(0.05)  # so has one that swings ever less, by less than this, within its pixel
 LANES = 16  # points that walk abreast, to keep the processor's units busy
+ROUND = 4  # steps between two looks at whether points have arrived: an even number
 ROWS = 32  # rows that a thread takes at once
 MOST_PIXELS = 1 << 30  # twice the index of a pixel is an int32
 
-ZERO, ONE = np.float32(0), np.float32(1)
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 def sinks(
@@ -47,9 +49,11 @@ def sinks(
 
     Notes
     -----
-    A point stops early when two steps bring it back to less than `STILL` of where it was: it rests
-    or goes to and fro between two places, and an even number of steps is left. Memory: 8 bytes a
-    pixel beside the result's 4.
+    Points stop early, with an even number of steps left, where two steps bring them back to within
+    `STILL` of where they were: they rest, or go to and fro between two places. Many swing about
+    their cell's centre, since a step is as long as the centre is wide; those stop where each swing
+    is a little shorter than the last and the middle lies in the pixel that they are in. Memory: 8
+    bytes a pixel beside the result's 4.
     """
     height, width = probability.shape
     pieces = spans(height, -(-height // ROWS))
@@ -84,65 +88,77 @@ def _interleave(flow_y, flow_x, probability, least, rate, start, stop, field):  
 
 @njit(cache=True, nogil=True)
 def _walk_rows(field, probability, least, steps, start, stop, out):  # type: ignore[no-untyped-def]
-    """Ends of the foreground's pixels in rows `start` to `stop`."""
-    height, width = probability.shape
-    home_y, home_x = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
-    y, x = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
-    filled = 0
-    for row in range(start, stop):
-        for column in range(width):
-            if not probability[row, column] > least:
-                out[row, column] = -1
-                continue
-            home_y[filled], home_x[filled] = row, column
-            filled += 1
-            if filled == LANES:
-                _walk(field, height, width, steps, home_y, home_x, y, x)
-                _arrive(home_y, home_x, filled, y, x, out)
-                filled = 0
-    if filled > 0:
-        _walk(field, height, width, steps, home_y, home_x, y, x)
-        _arrive(home_y, home_x, filled, y, x, out)
+    """Ends of the foreground's pixels in rows `start` to `stop`.
 
-
-@njit(cache=True, nogil=True)
-def _arrive(home_y, home_x, filled, y, x, out):  # type: ignore[no-untyped-def]
-    for lane in range(filled):
-        end = np.int32(y[lane]) * out.shape[1] + np.int32(x[lane])
-        out[home_y[lane], home_x[lane]] = end
-
-
-@njit(cache=True, nogil=True)
-def _walk(field, height, width, steps, home_y, home_x, y, x):  # type: ignore[no-untyped-def]
-    """Walk all lanes from their homes until each has arrived or made its steps.
-
-    A lane that has arrived waits, so that no end depends on the other lanes.
+    All lanes step together; one whose point has arrived takes the next pixel, and no point depends
+    on the others.
     """
-    going = np.ones(LANES, np.float32)
-    before_y, before_x = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    for lane in range(LANES):
-        y[lane], x[lane] = np.float32(home_y[lane]), np.float32(home_x[lane])
-    if steps % 2:
-        _step(field, np.int32(height), np.int32(width), going, y, x)
-    for _ in range(steps // 2):
+    height, width = np.int32(probability.shape[0]), np.int32(probability.shape[1])
+    home_y, home_x = _foreground(probability, least, start, stop, out)
+    home = np.full(LANES, -1, np.int64)  # the pixel of each lane's point; -1 where it has none
+    rounds = np.zeros(LANES, np.int32)
+    y, x = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
+    before_y, before_x = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
+    between_y, between_x = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
+    done = np.ones(LANES, np.bool_)
+    following = arrived = 0
+    while arrived < home_y.size:
         for lane in range(LANES):
-            before_y[lane], before_x[lane] = y[lane], x[lane]
-        _step(field, np.int32(height), np.int32(width), going, y, x)
-        _step(field, np.int32(height), np.int32(width), going, y, x)
-        left = ZERO
+            if not done[lane]:
+                continue
+            k = home[lane]
+            if k >= 0:
+                out[home_y[k], home_x[k]] = np.int32(y[lane]) * width + np.int32(x[lane])
+                arrived += 1
+                home[lane] = -1
+            if following < home_y.size:
+                home[lane], rounds[lane] = following, steps // ROUND
+                y[lane], x[lane] = home_y[following], home_x[following]
+                following += 1
+                for _ in range(steps % ROUND):
+                    _step(field, height, width, y[lane : lane + 1], x[lane : lane + 1])
+        if steps >= ROUND:
+            for _ in range(ROUND - 2):
+                _step(field, height, width, y, x)
+            before_y[:], before_x[:] = y, x
+            _step(field, height, width, y, x)
+            between_y[:], between_x[:] = y, x
+            _step(field, height, width, y, x)
         for lane in range(LANES):
-            still = abs(y[lane] - before_y[lane]) < STILL and abs(x[lane] - before_x[lane]) < STILL
-            going[lane] = ZERO if still else going[lane]
-            left += going[lane]
-        if left == ZERO:
-            break
+            rounds[lane] -= 1
+            done[lane] = (rounds[lane] <= 0) | (
+                _arrived(before_y[lane], between_y[lane], y[lane])
+                & _arrived(before_x[lane], between_x[lane], x[lane])
+            )
+
+
+@njit(cache=True, nogil=True)
+def _foreground(probability, least, start, stop, out):  # type: ignore[no-untyped-def]
+    """Rows and columns of the foreground from row `start` to `stop`; the others become -1."""
+    width = probability.shape[1]
+    home_y, home_x = np.empty((2, (stop - start) * width), np.int32)
+    count = 0
+    for y in range(start, stop):
+        for x in range(width):
+            out[y, x] = -1
+            home_y[count], home_x[count] = y, x
+            count += probability[y, x] > least
+    return home_y[:count], home_x[:count]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _step(field, height, width, going, y, x):  # type: ignore[no-untyped-def]
-    """One step of each lane, without branches."""
+def _arrived(before, between, now):  # type: ignore[no-untyped-def]
+    """Whether a coordinate has come to rest, or swings towards a middle in the same pixel."""
+    moved, swing = now - before, now - between
+    same = np.int32(now) == np.int32(now - HALF * swing)
+    return (abs(moved) < STILL) | ((abs(moved) < SWING) & (moved * swing < ZERO) & same)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _step(field, height, width, y, x):  # type: ignore[no-untyped-def]
+    """One step of each point, without branches."""
     bottom, right = np.float32(height - np.int32(1)), np.float32(width - np.int32(1))
-    for lane in range(LANES):
+    for lane in range(y.size):
         row, column = np.int32(y[lane]), np.int32(x[lane])
         part_y, part_x = y[lane] - np.float32(row), x[lane] - np.float32(column)
         rest_y, rest_x = ONE - part_y, ONE - part_x
@@ -154,5 +170,5 @@ def _step(field, height, width, going, y, x):  # type: ignore[no-untyped-def]
         dy += (field[c] * rest_x + field[d] * part_x) * part_y
         dx = (field[a + 1] * rest_x + field[b + 1] * part_x) * rest_y
         dx += (field[c + 1] * rest_x + field[d + 1] * part_x) * part_y
-        y[lane] = min(max(y[lane] + dy * going[lane], ZERO), bottom)
-        x[lane] = min(max(x[lane] + dx * going[lane], ZERO), right)
+        y[lane] = min(max(y[lane] + dy, ZERO), bottom)
+        x[lane] = min(max(x[lane] + dx, ZERO), right)

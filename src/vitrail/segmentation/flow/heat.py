@@ -88,27 +88,17 @@ def heat(labels, number, box, source_y, source_x):  # type: ignore[no-untyped-de
                 share[(y + 1) * step + x + 1] = 1.0 / 9.0
     source = (source_y - box[0] + 1) * step + source_x - box[1] + 1
     warm, rows = np.zeros(size), np.zeros(size)
+    left, middle, right = warm[:-2], warm[1:-1], warm[2:]
+    along = rows[1:-1]
+    above, here, below = rows[: -2 * step], rows[step:-step], rows[2 * step :]
+    part, inner = share[step:-step], warm[step:-step]
     for _ in range(2 * (height + width + 4)):
         warm[source] += 1.0
-        _add_along(warm, rows, 1)
-        _add_across(rows, share, warm, step)
+        for p in range(along.size):
+            along[p] = (left[p] + right[p]) + middle[p]
+        for p in range(inner.size):
+            inner[p] = ((above[p] + below[p]) + here[p]) * part[p]
     return warm
-
-
-@njit(cache=True, nogil=True)
-def _add_along(warm, rows, step):  # type: ignore[no-untyped-def]
-    before, here, after = warm[: -2 * step], warm[step:-step], warm[2 * step :]
-    out = rows[step:-step]
-    for p in range(out.size):
-        out[p] = (before[p] + after[p]) + here[p]
-
-
-@njit(cache=True, nogil=True)
-def _add_across(rows, share, warm, step):  # type: ignore[no-untyped-def]
-    before, here, after = rows[: -2 * step], rows[step:-step], rows[2 * step :]
-    part, out = share[step:-step], warm[step:-step]
-    for p in range(out.size):
-        out[p] = ((before[p] + after[p]) + here[p]) * part[p]
 
 
 @njit(cache=True, nogil=True, inline="always")
