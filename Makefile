@@ -10,6 +10,9 @@ TORCH_INDEX ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
+# netrd pins packages that ours cannot have; the benchmark of portraits starts this interpreter.
+NETRD := $(VENV)-netrd
+
 SETUP_FILES := pyproject.toml constraints.txt
 
 .PHONY: demo test test-faults lint bench clean
@@ -31,15 +34,16 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint --config samples=config/demo/samples.tsv
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-bench $(NETRD)/.installed
 	$(BIN)/python benchmarks/calibration.py
-	$(BIN)/python benchmarks/portraits.py --large
+	VITRAIL_NETRD_PYTHON=$(NETRD)/bin/python $(BIN)/python benchmarks/portraits.py --large
+	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/calibration_moran.py
 	$(BIN)/python benchmarks/moran.py
 	$(BIN)/python benchmarks/graphs.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NETRD) .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +54,15 @@ $(VENV)/.installed: $(SETUP_FILES) | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --editable ".[test]"
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP) --editable ".[bench]"
+	touch $@
+
+$(NETRD)/.installed:
+	$(PYTHON) -m venv $(NETRD)
+	$(NETRD)/bin/python -m pip install --quiet --disable-pip-version-check netrd==0.3.0
 	touch $@
 
 $(VENV)/.installed-lint: $(VENV)/.installed

@@ -40,7 +40,7 @@ SQUIDPY_COLUMNS = {
     "p_permutation": "pval_sim",
     "fdr": "fdr",
 }
-GENE_COLUMNS = ("p", "p_permutation", "fdr")
+GENE_COLUMNS = ("z", "p", "p_alike", "p_permutation", "fdr")
 
 
 def write_anndata(
@@ -148,7 +148,7 @@ def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
     for prefix, symbol, key in (("moran_", "I", "moranI"), ("geary_", "C", "gearyC")):
         columns = {
             name: np.asarray(table[prefix + name], dtype=np.float64)
-            for name in (symbol, *SQUIDPY_COLUMNS)
+            for name in dict.fromkeys((symbol, *SQUIDPY_COLUMNS, *GENE_COLUMNS))
         }
         for name in (symbol, *GENE_COLUMNS):
             values = np.full(len(names), np.nan)
@@ -156,7 +156,10 @@ def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
             add_column(file["var"], prefix + name, values)
         descending = symbol == "I"
         order = np.argsort(-columns[symbol] if descending else columns[symbol], kind="stable")
-        renamed = {SQUIDPY_COLUMNS.get(name, name): v[order] for name, v in columns.items()}
+        renamed = {
+            SQUIDPY_COLUMNS.get(name, name): columns[name][order]
+            for name in (symbol, *SQUIDPY_COLUMNS)
+        }
         put_frame(file["uns"], key, [genes[i] for i in order], renamed)
 
 
