@@ -18,7 +18,8 @@ def test_without_wishes_the_channels_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("merge", "function"), [("max", np.maximum), ("mean", lambda a, b: (a + b) / 2), ("sum", np.add)]
+    ("merge", "function"),
+    [("max", np.maximum), ("mean", lambda a, b: (a + b) / 2), ("sum", np.add)],
 )
 def test_several_channels_of_a_role_are_merged(merge, function):
     settings = {"channels": {"membrane": ["Cellbound1", 2]}, "merge": merge}
