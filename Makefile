@@ -5,7 +5,10 @@ PYTHON ?= python3
 CORES ?= all
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Where pip finds torch, for another build of it: an index of CUDA or of CPU builds.
+TORCH_INDEX ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 # netrd pins packages that ours cannot have; the benchmark of portraits starts this interpreter.
 NETRD := $(VENV)-netrd
@@ -47,7 +50,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(SETUP_FILES) | $(BIN)/python
-	$(PIP) --editable .
+	$(PIP) --editable ".[torch]"
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

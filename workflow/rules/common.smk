@@ -56,8 +56,15 @@ def load_inputs():
     ]
     for row in rows:
         if not row["table"]:
-            segmentation.check(settings.stage_settings(complete, "segment", row))
+            chosen = settings.stage_settings(complete, "segment", row)
+            segmentation.check(chosen, packages=not own_environments())
     return complete, {row["sample"]: row for row in rows}
+
+
+def own_environments():
+    """Whether each stage runs in a conda environment of its own."""
+    methods = getattr(workflow.deployment_settings, "deployment_method", ())
+    return any(str(method).lower().endswith("conda") for method in methods)
 
 
 def synthetic_folder(complete):
@@ -72,6 +79,8 @@ except VitrailError as error:
 RESULTS = CONFIG["results"].rstrip("/")
 SYNTHETIC = synthetic_folder(CONFIG)
 COHORT = f"{RESULTS}/cohort"
+TRAINING = f"{RESULTS}/training/{CONFIG['train']['name']}"
+EVALUATION = f"{RESULTS}/evaluation"
 
 
 support.share_source(SOURCE)
@@ -203,6 +212,7 @@ STAGES = {
     "ingest": lambda: each("slide.zarr", SLIDES),
     "table": lambda: each("counts.h5ad", TABLES),
     "tile": lambda: each("tiles.parquet", SLIDES),
+    "prepare": lambda: each("prepared.json", filter(is_prepared, SLIDES)),
     "segment": lambda: [path for sample in SLIDES for path in candidate_files(sample)],
     "stitch": lambda: each("segmentation/labels.zarr", SLIDES),
     "preview": lambda: each("preview.png", SLIDES),
@@ -221,6 +231,8 @@ STAGES = {
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
     "report": lambda: [f"{COHORT}/report.html"],
+    "train": lambda: [f"{TRAINING}.pt"],
+    "evaluate": lambda: [f"{EVALUATION}/scores.tsv"],
 }
 
 
@@ -253,6 +265,22 @@ def candidate_files(sample):
         of(sample, f"segmentation/shards/{shard}-of-{count}.npz")
         for shard in range(count)
     ]
+
+
+def table_files(section, table):
+    """Images and labels of a table of examples, as inputs; one sentence where there is none."""
+    from vitrail.io import examples
+
+    if not table:
+        raise WorkflowError(
+            f"{section}.table is empty; wanted: a table of images and labels (docs/training.md)."
+        )
+    try:
+        rows = examples.read_table(table)
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
+    labels = [row.labels for row in rows if row.labels]
+    return {"images": [row.image for row in rows], "labels": labels}
 
 
 def synthetic_files():

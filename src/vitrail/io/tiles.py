@@ -69,3 +69,16 @@ def read_normalization(path: str | Path) -> Normalization:
         np.array([channel["high"] for channel in channels], np.float64),
         content["segmenter"],
     )
+
+
+def write_prepared(
+    path: str | Path, values: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> None:
+    """Write what stage prepare measured on a slide."""
+    content = {"values": values, "provenance": provenance}
+    Path(path).write_text(json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
+
+
+def read_prepared(path: str | Path | None) -> dict[str, Any]:
+    """Read what `write_prepared` wrote; nothing was measured where there is no file."""
+    return {} if path is None else dict(json.loads(Path(path).read_text())["values"])

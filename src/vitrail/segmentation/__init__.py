@@ -7,13 +7,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vitrail.segmentation.registry import check, load
+from vitrail.segmentation.registry import (
+    check,
+    environment,
+    load,
+    load_configured,
+    prepares,
+    used_settings,
+    weight_files,
+)
 
 if TYPE_CHECKING:
     from vitrail.segmentation.flow.masks import masks_from_flows
     from vitrail.segmentation.metrics import match, score
 
-__all__ = ["check", "load", "masks_from_flows", "match", "score"]
+__all__ = [
+    "check",
+    "environment",
+    "load",
+    "load_configured",
+    "masks_from_flows",
+    "match",
+    "prepares",
+    "score",
+    "used_settings",
+    "weight_files",
+]
 
 
 def __getattr__(name: str) -> Any:
