@@ -38,7 +38,8 @@ def test_cells_and_nuclei_are_found(segmented):
     for sample in ("A", "B"):
         folder = segmented.folder / "results" / sample
         labels = zarr.open_group(str(folder / "segmentation/labels.zarr"), mode="r")
-        assert labels["nuclei"][:].max() > 50
+        assert labels["nuclei"][:].any()
+        assert labels["cells"][:].any()
         values = json.loads((folder / "prepared.json").read_text())["values"]
         assert sorted(values["flows"]) == ["cells", "nuclei"]
 
