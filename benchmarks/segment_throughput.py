@@ -31,8 +31,14 @@ PEER = """
 import json, resource, sys, time
 started = time.monotonic()
 import numpy as np, tifffile, torch
-from cellpose import models, resnet_torch
+from cellpose import core, models, resnet_torch
 torch.set_num_threads(int(sys.argv[4]))
+forward = core._forward
+def with_wide_style(net, x):
+    # The package keeps 256 numbers of a style; networks of another width have another number.
+    output, style = forward(net, x)
+    return output, np.pad(style, ((0, 0), (0, 256 - style.shape[1])))
+core._forward = with_wide_style
 image = tifffile.imread(sys.argv[1])
 masks = {}
 for kind, run in json.loads(sys.argv[2]).items():

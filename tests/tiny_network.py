@@ -14,15 +14,16 @@ from vitrail.segmentation.rescale import Window
 
 DIAMETER = 12.0
 EDGE, STEPS, BATCH = 72, 240, 4
+WIDE = 128  # of the scenes that the size model sees
 
 
-def scene(rng):
+def scene(rng, edge=EDGE):
     """Noisy discs of about `DIAMETER` pixels, with or without a nucleus plane: planes, labels."""
     pitch = int(1.3 * DIAMETER)
-    grid = [(y, x) for y in range(0, EDGE + pitch, pitch) for x in range(0, EDGE + pitch, pitch)]
+    grid = [(y, x) for y in range(0, edge + pitch, pitch) for x in range(0, edge + pitch, pitch)]
     centres = [np.array(c) + rng.uniform(-3, 3, 2) for c in grid if rng.random() < 0.9]
-    labels = discs((EDGE, EDGE), centres, DIAMETER / 2)
-    inner = discs((EDGE, EDGE), centres, DIAMETER / 3.2) * (rng.random() < 0.5)
+    labels = discs((edge, edge), centres, DIAMETER / 2)
+    inner = discs((edge, edge), centres, DIAMETER / 3.2) * (rng.random() < 0.5)
     planes = np.stack([labels > 0, inner > 0]) * rng.uniform(0.7, 1.1)
     return (planes + rng.normal(0, 0.1, planes.shape)).astype(np.float32), labels
 
@@ -49,14 +50,15 @@ def trained():
         loss.backward()
         optimiser.step()
     network.eval()
-    return network, _size_model(network, scenes)
+    return network, _size_model(network, rng)
 
 
-def _size_model(network, scenes):
+def _size_model(network, rng):
     found, diameters = [], []
-    for planes, _ in scenes:
-        for factor in (0.6, 0.8, 1.0, 1.25, 1.6):
-            window = Window.covering((0, 0), (EDGE, EDGE), factor, network.stride)
+    for _ in range(12):
+        planes, _ = scene(rng, WIDE)
+        for factor in (0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0):
+            window = Window.covering((0, 0), (WIDE, WIDE), factor, network.stride)
             rescaled = np.stack([window.enter(plane) for plane in planes])
             found.append(styles(network, rescaled[None])[0])
             diameters.append(DIAMETER * factor)

@@ -47,27 +47,30 @@ def test_it_finds_the_planted_nuclei_and_cells(settings):
     assert f1(nuclei, found.nuclei) > 0.98
     assert f1(cells, found.cells) > 0.98
     assert len(found.cells) == len(found.nuclei)
-    # Nuclei of 14 pixels, cells of 20.
+    # Nuclei of 14 pixels, cells of 20; a size model of 12 scenes is no better.
     assert values["flows"]["nuclei"]["diameter_px"] == pytest.approx(14, rel=0.3)
-    assert values["flows"]["cells"]["diameter_px"] == pytest.approx(20, rel=0.3)
+    assert values["flows"]["cells"]["diameter_px"] == pytest.approx(20, rel=0.5)
 
 
-def test_one_tile_and_64_tiles_give_the_same_cells(settings):
-    image, *_ = noisy_tissue((800, 840), seed=22)
+@pytest.mark.parametrize(("precision", "differing"), [("float32", 1e-4), ("bfloat16", 2e-3)])
+def test_one_tile_and_64_tiles_give_the_same_cells(settings, precision, differing):
+    settings["flows"]["precision"] = precision
+    image, *_ = noisy_tissue((500, 510), seed=22)
     one, values = segmented(slide_of(image), settings)
-    many, same_values = segmented(slide_of(image), settings, size_px=112, shards=3)
+    many, same_values = segmented(slide_of(image), settings, size_px=64, shards=3)
     assert values == same_values
     shape = image.shape[1:]
     for kind in ("cells", "nuclei"):
         a, b = (painted(getattr(found, kind), shape) for found in (one, many))
-        assert a.max() > 1000
+        assert a.max() > 350
         assert score([a], [b], (0.5,)).f1[0] >= 0.995
         assert score([a], [b], (0.95,)).f1[0] >= 0.995
-        assert np.count_nonzero((a > 0) != (b > 0)) < 1e-4 * np.count_nonzero(a)
+        assert np.count_nonzero((a > 0) != (b > 0)) < differing * np.count_nonzero(a)
 
 
 def test_a_window_with_another_neighbourhood_has_the_same_cells(settings):
     """What lies elsewhere on a slide has no say, once scale and style are measured."""
+    settings["flows"]["precision"] = "float32"
     image, *_ = noisy_tissue((400, 420), seed=23)
     slide = slide_of(image)
     tiles, normalization = divide(slide, size_px=208)

@@ -39,10 +39,11 @@ def test_all_eight_views_differ():
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_blocks_change_nothing_but_the_last_digits(path, monkeypatch, batch):
-    network = Predictor(path, batch=batch)
+    network = Predictor(path, batch=batch, precision="float32")
     image = np.random.default_rng(2).random((2, 300, 260)).astype(np.float32)
     whole = network.flows(image, (0, 0), estimate(network))
-    monkeypatch.setattr(predictor, "BLOCK_FEATURES", network.facts.width * 130 * 130)
+    monkeypatch.setattr(predictor, "LEAST_EDGE", 130)
+    monkeypatch.setitem(predictor.BLOCK_BYTES, "cpu", 1)
     blocks = network.flows(image, (0, 0), estimate(network))
     for a, b in zip(whole, blocks, strict=True):
         assert a.shape == (300, 260)
@@ -69,8 +70,10 @@ def test_spans_cover_an_axis_once_with_equal_shapes(length, edge):
 
 def test_half_precision_gives_nearly_the_same(path):
     image = np.random.default_rng(3).random((2, 64, 64)).astype(np.float32)
-    single = Predictor(path).flows(image, (0, 0), estimate(Predictor(path)))
-    half = Predictor(path, precision="bfloat16").flows(image, (0, 0), estimate(Predictor(path)))
+    single, half = (
+        Predictor(path, precision=name).flows(image, (0, 0), estimate(Predictor(path)))
+        for name in ("float32", "bfloat16")
+    )
     assert np.abs(single.logit - half.logit).max() > 0
     assert np.abs(single.logit - half.logit).max() < 0.1 * np.abs(single.logit).max()
 

@@ -40,6 +40,12 @@ def small(deployment: Deployment) -> Deployment:
 
 
 @pytest.fixture(scope="session")
+def make_small():
+    """What shrinks a deployment, for tests that run one of their own."""
+    return small
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Deployment:
     """A finished run of the small cohort, made once for all test processes; copy it, never edit."""
     base = tmp_path_factory.getbasetemp()

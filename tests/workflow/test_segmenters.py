@@ -6,7 +6,6 @@ import shutil
 import pytest
 import yaml
 import zarr
-from conftest import small
 from deployment import Deployment
 from tiny_network import write_weights
 
@@ -18,9 +17,9 @@ def jobs(samples=("A", "B"), stages=STAGES):
 
 
 @pytest.fixture(scope="module")
-def segmented(tmp_path_factory):
+def segmented(tmp_path_factory, make_small):
     """The small cohort, segmented by flow networks up to its label images."""
-    deployment = small(Deployment.create(tmp_path_factory.mktemp("flows") / "run"))
+    deployment = make_small(Deployment.create(tmp_path_factory.mktemp("flows") / "run"))
     (deployment.folder / "weights").mkdir()
     write_weights(deployment.folder / "weights")
     deployment.set("segment.segmenter", "flows")
@@ -39,7 +38,8 @@ def test_cells_and_nuclei_are_found(segmented):
     for sample in ("A", "B"):
         folder = segmented.folder / "results" / sample
         labels = zarr.open_group(str(folder / "segmentation/labels.zarr"), mode="r")
-        assert labels["nuclei"][:].max() > 50
+        assert labels["nuclei"][:].any()
+        assert labels["cells"][:].any()
         values = json.loads((folder / "prepared.json").read_text())["values"]
         assert sorted(values["flows"]) == ["cells", "nuclei"]
 

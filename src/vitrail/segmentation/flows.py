@@ -26,7 +26,7 @@ STAINS = ("auto", "cytoplasm", "membrane")
 # Where the estimate of the diameter begins, micrometres: typical of tissue.
 TYPICAL_UM = {"nuclei": 7.0, "cells": 10.0}
 REACH = 4  # strides of the network beyond a cell that still count for it
-OBJECT = 1.5  # diameters that a cell may reach beyond the core that holds its centroid
+OBJECT = 1.0  # diameters that a cell may reach beyond the core that holds its centroid
 
 
 @dataclass
