@@ -5,7 +5,13 @@ PYTHON ?= python3
 CORES ?= all
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Where pip finds torch, for another build of it: an index of CUDA or of CPU builds.
+TORCH_INDEX ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+# netrd pins packages that ours cannot have; the benchmark of portraits starts this interpreter.
+NETRD := $(VENV)-netrd
 
 SETUP_FILES := pyproject.toml constraints.txt
 
@@ -28,25 +34,36 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint --config samples=config/demo/samples.tsv
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-bench $(NETRD)/.installed
 	$(BIN)/python benchmarks/calibration.py
-	$(BIN)/python benchmarks/portraits.py --large
+	VITRAIL_NETRD_PYTHON=$(NETRD)/bin/python $(BIN)/python benchmarks/portraits.py --large
+	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/calibration_moran.py
 	$(BIN)/python benchmarks/moran.py
 	$(BIN)/python benchmarks/graphs.py
+	$(BIN)/python benchmarks/ingest.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NETRD) .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(SETUP_FILES) | $(BIN)/python
-	$(PIP) --editable .
+	$(PIP) --editable ".[torch]"
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --editable ".[test]"
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP) --editable ".[bench]"
+	touch $@
+
+$(NETRD)/.installed:
+	$(PYTHON) -m venv $(NETRD)
+	$(NETRD)/bin/python -m pip install --quiet --disable-pip-version-check netrd==0.3.0
 	touch $@
 
 $(VENV)/.installed-lint: $(VENV)/.installed

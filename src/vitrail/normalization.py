@@ -88,7 +88,7 @@ def measure(
         bottom, top = (
             start + width * _percentile(counts[channel], share / 100) for share in percentiles
         )
-        threshold = start + width * _otsu(smooth_counts[channel])
+        threshold = start + width * otsu_bin(smooth_counts[channel])
         low.append(bottom)
         high.append(top)
         otsu.append((threshold - bottom) / (top - bottom) if top > bottom else 1.0)
@@ -182,7 +182,7 @@ def _percentile(counts: npt.NDArray[np.int64], share: float) -> float:
     return float(np.searchsorted(np.cumsum(counts), share * total, side="left"))
 
 
-def _otsu(counts: npt.NDArray[np.int64]) -> float:
+def otsu_bin(counts: npt.NDArray[np.int64]) -> float:
     """Bin that separates two classes best (Otsu 1979), with values above it in the upper class."""
     weight = counts.astype(np.float64)
     bins = np.arange(len(counts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from vitrail.tile import Tiles, halo_width
 if TYPE_CHECKING:
     from vitrail.io.slide import Slide
     from vitrail.normalization import Normalization
-    from vitrail.segmentation.contract import Segmenter
+    from vitrail.segmentation.contract import Context, Segmenter
 
 KINDS = ("cells", "nuclei")
 MARGIN = 4  # pixels beyond the core in which a candidate is emitted still, for matching
@@ -28,6 +29,7 @@ def segment(
     normalization: Normalization,
     shard: int,
     settings: Mapping[str, Any],
+    prepared: Mapping[str, Any] | None = None,
 ) -> Found:
     """Candidates of one shard, by kind (`cells`, `nuclei`).
 
@@ -44,6 +46,8 @@ def segment(
         Which shard; one without tiles has no candidates.
     settings
         Section `segment` of the configuration.
+    prepared
+        What stage prepare measured (`vitrail.prepare`).
     """
     from vitrail.segmentation.given import GivenCells, given_elements
 
@@ -52,7 +56,7 @@ def segment(
     if elements:
         view = GivenCells(slide, tiles, elements, **settings.get("given", {})).candidates
     else:
-        view = _from_image(slide, tiles, normalization, settings)
+        view = _from_image(slide, tiles, normalization, settings, prepared or {})
     return gather([view(int(tile)) for tile in np.flatnonzero(tiles.shard == shard)])
 
 
@@ -62,43 +66,46 @@ def gather(found: list[Found]) -> Found:
 
 
 def _from_image(
-    slide: Slide, tiles: Tiles, normalization: Normalization, settings: Mapping[str, Any]
+    slide: Slide,
+    tiles: Tiles,
+    normalization: Normalization,
+    settings: Mapping[str, Any],
+    prepared: Mapping[str, Any],
 ) -> Callable[[int], Found]:
-    from vitrail.segmentation import load
-    from vitrail.segmentation.channels import roles
+    from vitrail.segmentation import load_configured
+    from vitrail.segmentation.compose import plan
     from vitrail.segmentation.contract import Context
+    from vitrail.segmentation.planes import COMPOSED, Planes, slide_values
 
     if not slide.has("images/image"):
         raise VitrailError(
             "the sample has neither an image nor given cells or nuclei; wanted: one of image, "
             "labels, nucleus_labels, boundaries, nucleus_boundaries in its row of the sheet"
         )
-    name = settings["segmenter"]
-    options = settings.get("options" if ":" in name else name)
-    segmenter = load(name, **(options or {}))
-    check_halo(segmenter, tiles, slide.pixel_size)
-    context = Context(
-        slide.pixel_size,
-        roles(slide.channels, settings.get("channels")),
-        normalization.segmenter,
-    )
+    segmenter = load_configured(settings)
+    chosen = plan(slide.channels, settings)
+    context = Context(slide.pixel_size, chosen.roles, slide_values(normalization, prepared))
+    check_halo(segmenter, tiles, context)
+    planes = Planes(normalization, chosen, prepared.get(COMPOSED), slide.pixel_size)
 
     def view(tile: int) -> Found:
         if tiles.tissue[tile] == 0:
             return gather([])
-        return window_candidates(slide, tiles, tile, normalization, segmenter, context)
+        return window_candidates(slide, tiles, tile, planes, segmenter, context)
 
     return view
 
 
-def check_halo(segmenter: Segmenter, tiles: Tiles, pixel_size: float) -> None:
+def check_halo(segmenter: Segmenter, tiles: Tiles, context: Context) -> None:
     """Raise where the halo of the tiles is narrower than what a cell depends on."""
     width = halo_width(tiles)
-    if width is not None and width * pixel_size < segmenter.reach_um() - 1e-6:
+    if width is None:
+        return
+    reach = segmenter.reach_um(context)
+    if width * context.pixel_size < reach - 1e-6:
         raise VitrailError(
-            f"tile.halo_um gives a halo of {width * pixel_size:g} um, but a cell found by "
-            f"'{segmenter.name}' depends on {segmenter.reach_um():.1f} um around it; raise "
-            "tile.halo_um to that"
+            f"tile.halo_um gives a halo of {width * context.pixel_size:g} um, but a cell found by "
+            f"'{segmenter.name}' depends on {reach:.1f} um around it; raise tile.halo_um to that"
         )
 
 
@@ -106,14 +113,14 @@ def window_candidates(
     slide: Slide,
     tiles: Tiles,
     tile: int,
-    normalization: Normalization,
+    planes: Any,
     segmenter: Segmenter,
-    context: Any,
+    context: Context,
 ) -> Found:
     """Segment the halo box of one tile; keep what touches its core and a margin of some pixels."""
     y0, x0, y1, x1 = (int(side) for side in tiles.halo[tile])
-    image = normalization.apply(slide.read(y0, x0, y1, x1))
-    found = segmenter.segment_window(image, context)
+    image = planes.apply(slide.read(y0, x0, y1, x1))
+    found = segmenter.segment_window(image, replace(context, origin=(y0, x0), shape=slide.shape))
     core = [int(side) for side in tiles.core[tile]]
     keep = (core[0] - MARGIN, core[1] - MARGIN, core[2] + MARGIN, core[3] + MARGIN)
 

@@ -14,7 +14,16 @@ from vitrail.errors import VitrailError
 
 # Stages that draw random numbers; they get the config's seed unless they set one of their own.
 SEEDED_STAGES = frozenset(
-    {"annotate", "autocorrelation", "enrichment", "portrait", "compare", "cohort"}
+    {
+        "annotate",
+        "autocorrelation",
+        "enrichment",
+        "portrait",
+        "compare",
+        "cohort",
+        "train",
+        "evaluate",
+    }
 )
 
 

@@ -89,6 +89,7 @@ def divide(
         Intensities over tissue that become 0 and 1, in percent.
     """
     from vitrail.normalization import Normalization, measure
+    from vitrail.sampling import sample_boxes, side_px
 
     if shards < 1:
         raise VitrailError(f"tile.shards is {shards}; wanted: 1 or more")
@@ -97,6 +98,8 @@ def divide(
     if slide.has("images/image"):
         normalization, tissue_map = measure(slide, percentiles)
         tissue = tissue_map.share(core)
+        boxes = sample_boxes(tissue_map, slide.shape, side_px(slide.pixel_size))
+        normalization.segmenter["sample"] = boxes.tolist()
     else:
         normalization = Normalization((), np.empty(0), np.empty(0), {})
         tissue = np.ones(len(core), np.float32)

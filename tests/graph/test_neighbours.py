@@ -56,6 +56,22 @@ def test_symmetric_is_the_union_of_both_directions():
     assert np.array_equal(knn(xy, 1).toarray(), np.maximum(directed, directed.T))
 
 
+@pytest.mark.parametrize("kind", ["uniform", "clustered", "coincident"])
+def test_union_of_many_is_the_union_of_both_directions(kind):
+    random = np.random.default_rng(6)
+    xy = random.random((4000, 2))
+    if kind == "clustered":
+        xy = xy * 1e-3 + random.integers(0, 4, (4000, 1))
+    if kind == "coincident":
+        # The lowest of each position have all others there as neighbours.
+        xy = np.round(xy * 5)
+    directed = knn(xy, 5, symmetric=False)
+    found = knn(xy, 5)
+    assert (found != directed.maximum(directed.T)).nnz == 0
+    row = np.repeat(np.arange(4000), np.diff(found.indptr))
+    assert (np.diff(row * 4000 + found.indices) > 0).all()
+
+
 @settings(max_examples=60, deadline=None)
 @given(LATTICE, st.sampled_from([1.0, 2.0, 5.0**0.5, 0.5]))
 def test_radius_includes_its_border(xy, r):

@@ -40,8 +40,8 @@ def _own_module(monkeypatch):
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(
         VitrailError,
-        match=r"^segment\.segmenter is 'magic'; wanted: one of watershed, or module:function of "
-        r"your own$",
+        match=r"^segment\.segmenter is 'magic'; wanted: one of cellpose, cells, flows, instanseg, "
+        r"nuclei, watershed, or module:function of your own$",
     ):
         check({"segmenter": "magic"})
 
@@ -62,9 +62,10 @@ def test_a_missing_package_and_missing_weights_are_named(monkeypatch):
     monkeypatch.setitem(registry.ENTRIES, "net", entry)
     with pytest.raises(VitrailError, match=r"needs the package no_such_package, .*pip install no-"):
         check({"segmenter": "net"})
-    monkeypatch.setitem(registry.ENTRIES, "net", registry.Entry(Own, ("numpy",), "", weights=True))
+    net = registry.Entry(Own, ("numpy",), weights={"weights": "here"})
+    monkeypatch.setitem(registry.ENTRIES, "net", net)
     with pytest.raises(
-        VitrailError, match=r"^segment\.net\.weights is 'a\.pt', where no file is; wanted: a weight"
+        VitrailError, match=r"^segment\.net\.weights is 'a\.pt', where no weight file is; wanted"
     ):
         check({"segmenter": "net", "net": {"weights": "a.pt"}})
 
@@ -110,7 +111,7 @@ def test_checking_before_the_run_imports_nothing_heavy():
 def test_roles_are_found_by_name():
     assert roles(["DAPI", "polyT"]) == {"nucleus": 0, "cytoplasm": 1}
     assert roles(["Cellbound1", "Hoechst 33342"]) == {"nucleus": 1, "membrane": 0}
-    assert roles(["red", "green", "blue"]) == {"nucleus": 2}
+    assert roles(["red", "green", "blue"]) == {"nucleus": 2, "cytoplasm": 1}
     assert roles(["0"]) == {"nucleus": 0}
 
 

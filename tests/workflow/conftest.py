@@ -7,13 +7,14 @@ import yaml
 from deployment import Deployment
 
 COLUMNS = ["sample", "condition", "unit", "format", "image", "transcripts", "pixel_size"]
-COLUMNS += ["annotate.markers"]
+COLUMNS += ["annotate.markers", "topography.tumour_types", "topography.target_types"]
 
 
 def sheet_row(sample: str, condition: str, unit: str, slide: str) -> str:
     folder = f"results/synthetic/{slide}"
     files = [f"{folder}/image.ome.tif", f"{folder}/transcripts.parquet"]
     cells = [sample, condition, unit, "synthetic", *files, "0.5", "config/demo/markers.yaml"]
+    cells += ["[tumour]", "[T cell]"]
     return "\t".join(cells)
 
 
@@ -36,6 +37,12 @@ def small(deployment: Deployment) -> Deployment:
     (folder / "config/samples.tsv").write_text(SHEET)
     deployment.set("tile.size_px", 256)
     return deployment
+
+
+@pytest.fixture(scope="session")
+def make_small():
+    """What shrinks a deployment, for tests that run one of their own."""
+    return small
 
 
 @pytest.fixture(scope="session")

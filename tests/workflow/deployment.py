@@ -70,7 +70,9 @@ class Deployment:
             env=_environment(),
         )
 
-    def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, cores: int = 2, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments, cores=cores),
             cwd=self.folder,
@@ -78,11 +80,11 @@ class Deployment:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            env=_environment(),
+            env={**_environment(), **environment},
         )
 
-    def run(self, *arguments: str, cores: int = 2) -> str:
-        result = self.snakemake(*arguments, cores=cores)
+    def run(self, *arguments: str, cores: int = 2, **environment: str) -> str:
+        result = self.snakemake(*arguments, cores=cores, **environment)
         assert result.returncode == 0, result.stdout[-6000:]
         return result.stdout
 
@@ -108,5 +110,5 @@ class Deployment:
 
 
 def _environment() -> dict[str, str]:
-    hidden = ("VITRAIL_WORKFLOW", "PYTHONPATH", "SNAKEMAKE_PROFILE")
+    hidden = ("VITRAIL_WORKFLOW", "VITRAIL_WARM", "PYTHONPATH", "SNAKEMAKE_PROFILE")
     return {key: value for key, value in os.environ.items() if key not in hidden}

@@ -12,7 +12,8 @@ rule annotate:
         "../../envs/annotate.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, 0.4),
+        runtime=minutes(15, 0.02),
     params:
         settings=settings_of("annotate"),
         code=code_of("annotate"),

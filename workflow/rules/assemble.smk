@@ -13,7 +13,8 @@ rule assemble:
         "../../envs/assemble.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, 0.3),
+        runtime=minutes(15, 0.01),
     params:
         settings=settings_of("assemble"),
         code=code_of("assemble"),

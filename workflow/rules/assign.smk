@@ -18,6 +18,7 @@ rule assign:
     threads: 1
     resources:
         mem_mb=memory(1500),
+        runtime=minutes(15, 0.01),
     params:
         settings=settings_of("assign"),
         code=code_of("assign"),

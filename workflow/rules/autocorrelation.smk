@@ -15,7 +15,8 @@ rule autocorrelation:
         "../../envs/autocorrelation.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, 0.2),
+        runtime=minutes(15, 0.02),
     params:
         settings=settings_of("autocorrelation"),
         code=code_of("autocorrelation"),

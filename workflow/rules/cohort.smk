@@ -17,7 +17,8 @@ rule cohort:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, 0.1),
+        runtime=minutes(20, 0.01),
     params:
         settings=stage_settings("cohort"),
         samples=cohort_rows(),

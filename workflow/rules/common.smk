@@ -12,7 +12,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from vitrail import provenance, readers, segmentation, settings, sheet
+from vitrail import provenance, readers, segmentation, settings, sheet, warm
 from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
@@ -33,6 +33,7 @@ SAMPLE_STAGES = (
     "portrait",
     "topography",
     "assemble",
+    "explorer",
 )
 
 
@@ -49,11 +50,21 @@ def load_inputs():
     rows = sheet.read_sheet(complete["samples"], SAMPLE_STAGES)
     sheet.check_files(rows, complete["samples"], synthetic_folder(complete))
     settings.check_overrides(complete, rows, schema, complete["samples"])
+    # A vendor's folder is resolved into its files, so that all else sees a row that names them.
+    rows = [
+        readers.check(row, complete["formats"], complete["samples"]) for row in rows
+    ]
     for row in rows:
-        readers.check(row, complete["formats"], complete["samples"])
         if not row["table"]:
-            segmentation.check(settings.stage_settings(complete, "segment", row))
+            chosen = settings.stage_settings(complete, "segment", row)
+            segmentation.check(chosen, packages=not own_environments())
     return complete, {row["sample"]: row for row in rows}
+
+
+def own_environments():
+    """Whether each stage runs in a conda environment of its own."""
+    methods = getattr(workflow.deployment_settings, "deployment_method", ())
+    return any(str(method).lower().endswith("conda") for method in methods)
 
 
 def synthetic_folder(complete):
@@ -68,10 +79,16 @@ except VitrailError as error:
 RESULTS = CONFIG["results"].rstrip("/")
 SYNTHETIC = synthetic_folder(CONFIG)
 COHORT = f"{RESULTS}/cohort"
+TRAINING = f"{RESULTS}/training/{CONFIG['train']['name']}"
+EVALUATION = f"{RESULTS}/evaluation"
 
 
 support.share_source(SOURCE)
 support.announce()
+support.stop_after_runtime(CONFIG["stop_after_runtime"])
+warm.forget()
+if workflow.remote_exec:
+    warm.serve_workflow()
 if workflow.is_main_process and support.take_over(Path(".snakemake")):
     logger.info(
         "Removed the locks that a killed run had left in this working directory."
@@ -80,6 +97,11 @@ if workflow.is_main_process and support.take_over(Path(".snakemake")):
 
 onstart:
     support.claim(Path(".snakemake"))
+    try:
+        support.check_writable(Path(RESULTS))
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
+    warm.serve_workflow()
 
 
 wildcard_constraints:
@@ -160,9 +182,27 @@ def cohort_rows():
     return [sheet_row(sample, ("condition", "unit")) for sample in SAMPLES]
 
 
-def memory(megabytes):
-    """Memory of a job, doubled with each attempt."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+# What a job asks for: a base, and something for each megabyte of the raw files that it goes back to,
+# which are known before the run. A job that was killed for it asks for twice as much.
+
+
+def memory(base, growth=0.0):
+    """Megabytes of memory of a job."""
+    return lambda wildcards, attempt: estimated(base, growth, wildcards, attempt)
+
+
+def minutes(base, growth=0.0):
+    """Minutes that a job may take."""
+    return lambda wildcards, attempt: estimated(base, growth, wildcards, attempt)
+
+
+def estimated(base, growth, wildcards, attempt):
+    sample = getattr(wildcards, "sample", None)
+    raw = sum(RAW_MEGABYTES[name] for name in ([sample] if sample else SAMPLES))
+    return round((base + growth * raw) * 2 ** (attempt - 1))
+
+
+RAW_MEGABYTES = {sample: sheet.raw_megabytes(row) for sample, row in SAMPLES.items()}
 
 
 # Files of each stage, over all samples that pass it.
@@ -172,6 +212,7 @@ STAGES = {
     "ingest": lambda: each("slide.zarr", SLIDES),
     "table": lambda: each("counts.h5ad", TABLES),
     "tile": lambda: each("tiles.parquet", SLIDES),
+    "prepare": lambda: each("prepared.json", filter(is_prepared, SLIDES)),
     "segment": lambda: [path for sample in SLIDES for path in candidate_files(sample)],
     "stitch": lambda: each("segmentation/labels.zarr", SLIDES),
     "preview": lambda: each("preview.png", SLIDES),
@@ -186,9 +227,12 @@ STAGES = {
     "portrait": lambda: each("portraits.npz", SAMPLES),
     "topography": lambda: each("topography.parquet", filter(has_topography, SAMPLES)),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),
+    "explorer": lambda: each("explorer", SLIDES),
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
     "report": lambda: [f"{COHORT}/report.html"],
+    "train": lambda: [f"{TRAINING}.pt"],
+    "evaluate": lambda: [f"{EVALUATION}/scores.tsv"],
 }
 
 
@@ -197,11 +241,11 @@ def has_transcripts(sample):
 
 
 def has_genes(sample):
-    """Whether a sample may have genes: of the tables, only a h5ad holds counts."""
+    """Whether a sample may have genes: of the tables, only HDF5 holds counts."""
     if not is_table(sample):
         return True
     counts = format_of(sample).get("table", {}).get("counts")
-    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith(".h5ad")
+    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith((".h5ad", ".h5"))
 
 
 def has_topography(sample):
@@ -210,12 +254,33 @@ def has_topography(sample):
     return bool(asked["tumour_types"] or asked["outlines"])
 
 
+def has_explorer(sample):
+    """Whether the folder for Xenium Explorer is made with all other results."""
+    return stage_settings("explorer", sample)["write"]
+
+
 def candidate_files(sample):
     count = shards(sample)
     return [
         of(sample, f"segmentation/shards/{shard}-of-{count}.npz")
         for shard in range(count)
     ]
+
+
+def table_files(section, table):
+    """Images and labels of a table of examples, as inputs; one sentence where there is none."""
+    from vitrail.io import examples
+
+    if not table:
+        raise WorkflowError(
+            f"{section}.table is empty; wanted: a table of images and labels (docs/training.md)."
+        )
+    try:
+        rows = examples.read_table(table)
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
+    labels = [row.labels for row in rows if row.labels]
+    return {"images": [row.image for row in rows], "labels": labels}
 
 
 def synthetic_files():
@@ -231,6 +296,7 @@ def synthetic_files():
 
 def all_results():
     assembled = each("{sample}.h5ad", SAMPLES) + each("{sample}.zarr", SAMPLES)
+    assembled += each("explorer", filter(has_explorer, SLIDES))
     cohort = ["cohort.h5ad", "autocorrelation.parquet", "divergence.parquet"]
     cohort += ["comparison.parquet", "topography.parquet", "topography_tests.parquet"]
     cohort += ["report.html"]

@@ -15,7 +15,8 @@ rule compare:
         "../../envs/compare.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, 0.05),
+        runtime=minutes(20, 0.005),
     params:
         settings=stage_settings("compare"),
         samples=cohort_rows(),

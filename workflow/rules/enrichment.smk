@@ -13,7 +13,8 @@ rule enrichment:
         "../../envs/enrichment.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(1000, 0.1),
+        runtime=minutes(10, 0.01),
     params:
         settings=settings_of("enrichment"),
         code=code_of("enrichment"),

@@ -12,7 +12,8 @@ rule graph:
         "../../envs/graph.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(1000, 0.1),
+        runtime=minutes(10, 0.005),
     params:
         settings=settings_of("graph"),
         code=code_of("graph"),

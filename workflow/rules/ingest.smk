@@ -11,9 +11,10 @@ rule ingest:
         benchmark_of("ingest")
     conda:
         "../../envs/ingest.yaml"
-    threads: 1
+    threads: decoding_threads
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(20, 0.01),
     params:
         settings=settings_of("ingest"),
         sample=lambda wildcards: sheet_row(wildcards.sample, SLIDE_COLUMNS),

@@ -12,7 +12,8 @@ rule matrix:
         "../../envs/matrix.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, 0.3),
+        runtime=minutes(15, 0.01),
     params:
         settings=settings_of("matrix"),
         code=code_of("matrix"),

@@ -13,7 +13,8 @@ rule portrait:
         "../../envs/portrait.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, 0.2),
+        runtime=minutes(15, 0.02),
     params:
         settings=settings_of("portrait"),
         code=code_of("portrait"),

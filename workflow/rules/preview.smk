@@ -16,6 +16,7 @@ rule preview:
     threads: 1
     resources:
         mem_mb=memory(1500),
+        runtime=minutes(10),
     params:
         settings=settings_of("preview"),
         code=code_of("preview"),

@@ -20,7 +20,8 @@ rule report:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, 0.05),
+        runtime=minutes(20, 0.005),
     params:
         settings=stage_settings("report"),
         files=[report_row(sample) for sample in SAMPLES],

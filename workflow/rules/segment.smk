@@ -1,6 +1,7 @@
 rule segment:
     """Find the cells in the tiles of one shard."""
     input:
+        unpack(segmentable),
         slide=f"{RESULTS}/{{sample}}/slide.zarr",
         info=f"{RESULTS}/{{sample}}/slide.json",
         tiles=f"{RESULTS}/{{sample}}/tiles.parquet",
@@ -12,12 +13,13 @@ rule segment:
     benchmark:
         f"{RESULTS}/benchmarks/{{sample}}/segment-{{shard}}-of-{{shards}}.tsv"
     conda:
-        "../../envs/segment.yaml"
+        segmenter_environment
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(20, 0.05),
     params:
-        settings=settings_of("segment"),
+        settings=segmenter_settings,
         code=code_of("segment"),
     script:
         "../../scripts/segment.py"

@@ -17,7 +17,8 @@ rule stitch:
         "../../envs/stitch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, 0.2),
+        runtime=minutes(15, 0.01),
     params:
         settings=settings_of("stitch"),
         code=code_of("stitch"),

@@ -19,6 +19,7 @@ rule synthesize:
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         code=code_of("synthesize"),
     script:

@@ -1,7 +1,7 @@
 rule table:
     """Bring a table of annotated cells into the form of a count matrix."""
     input:
-        table=lambda wildcards: SAMPLES[wildcards.sample]["table"],
+        unpack(raw_files),
     output:
         counts=f"{RESULTS}/{{sample,{one_of(TABLES)}}}/counts.h5ad",
     log:
@@ -12,7 +12,8 @@ rule table:
         "../../envs/table.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(1000, 0.5),
+        runtime=minutes(10, 0.01),
     params:
         settings=settings_of("table"),
         sample=lambda wildcards: sheet_row(wildcards.sample, TABLE_COLUMNS),

@@ -15,6 +15,7 @@ rule tile:
     threads: 1
     resources:
         mem_mb=memory(1000),
+        runtime=minutes(10, 0.005),
     params:
         settings=settings_of("tile"),
         code=code_of("tile"),

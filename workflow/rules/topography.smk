@@ -13,7 +13,8 @@ rule topography:
         "../../envs/topography.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, 0.1),
+        runtime=minutes(10, 0.005),
     params:
         settings=settings_of("topography"),
         code=code_of("topography"),

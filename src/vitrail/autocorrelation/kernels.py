@@ -1,9 +1,9 @@
-"""Compiled sums over packed rows, at a cost in proportion to the stored values.
+"""Compiled sums over packed rows.
 
-A gene's x'Wx is the sum over cells of x_i times the sum of x over the neighbours of i. Row by row,
-the neighbours' sums of all genes are one short vector that stays in the nearest cache. A
-permutation deals the rows to the nodes of the graph anew; rows are dealt to stretches of
-consecutive nodes, so that they lie near each other where their nodes are neighbours.
+A gene's x'Wx is the sum over pairs of neighbours of w_ij x_i x_j. Pair by pair, the genes of the
+head take a few vector instructions, and of the tail only those genes are visited that both cells
+have. A permutation puts the rows at other nodes of the graph: none is moved, but each is asked for
+some time before it is first read, as the next one lies anywhere in memory.
 
 Loop variables are unsigned where they index: numba then leaves out its test for negative ones.
 """
@@ -15,121 +15,135 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-# Nodes of a stretch, as a power of two: some hundred kilobytes of rows.
-STRETCH = 11
+from vitrail.instructions import lowest, ones, prefetch
+
 # Permutations whose linear sums are taken at once: as many as fit a vector register or two.
 LANES = 8
-
-
-@njit(cache=True, nogil=True)
-def deal(place: Any, start: Any, tails: Any, source: Any, at: Any, lengths: Any, out: Any) -> None:
-    """Copy row i of `source` to node ``place[i]``: `at` and `lengths` say where and how long."""
-    n = place.size
-    cursor = np.zeros((n >> STRETCH) + 1, np.int64)
-    for cell in range(n):
-        cursor[place[cell] >> STRETCH] += start[cell + 1] - start[cell]
-    total = 0
-    for stretch in range(cursor.size):
-        words = cursor[stretch]
-        cursor[stretch] = total
-        total += words
-    for cell in range(n):
-        node = place[cell]
-        write = np.uint64(cursor[node >> STRETCH])
-        at[node] = write
-        lengths[node] = tails[cell]
-        for word in range(np.uint64(start[cell]), np.uint64(start[cell + 1]), np.uint64(4)):
-            for step in range(np.uint64(4)):
-                out[write + step] = source[word + step]
-            write += np.uint64(4)
-        cursor[node >> STRETCH] = write
+# Rows are asked for when a node so many numbers before is first read, and not farther ahead of
+# the node in turn than this: nodes are numbered so that neighbours have near numbers.
+LEAD = 16
+FARTHEST = 1 << 13
+# Words of a cache line.
+LINE = 8
 
 
 @njit(cache=True, nogil=True)
 def products(
-    indptr: Any, indices: Any, weights: Any, at: Any, lengths: Any, genes: Any, values: Any,
+    indptr: Any, indices: Any, weights: Any, at: Any, words: int, bits: Any, values: Any,
     shift: Any, first: int, last: int, total: Any,
 ) -> None:  # fmt: skip
-    """Add v'Wv of the nodes first to last to `total` (head and tail genes,), weights of pairs."""
-    one, three = np.uint64(1), np.uint64(3)
-    head = np.uint64(shift.size)
+    """Add v'Wv of the nodes first to last to `total` (slots,), weights of pairs.
+
+    The row of a node begins at word ``at[node]`` of a buffer, seen as `bits` and as `values`.
+    """
+    if at.size == 0:
+        return
+    zero, one = np.uint64(0), np.uint64(1)
+    head, nodes, width = np.uint64(shift.size), np.uint64(at.size), np.uint64(words)
     per_word = np.uint64(8 // values.itemsize)
     head_words = (head + per_word - one) // per_word
-    near = np.zeros(total.size)
-    near_head, near_tail = near[: shift.size], near[shift.size :]
-    total_head, total_tail = total[: shift.size], total[shift.size :]
+    lines = np.uint64(bits.size // at.size // LINE + 1)
+    near = np.zeros(shift.size)
+    begins = np.empty(words, np.uint64)
+    asked = np.uint64(first)
     weight = 1.0
     for node in range(np.uint64(first), np.uint64(last)):
-        if indptr[node] == indptr[node + one]:
+        begin, end = np.uint64(indptr[node]), np.uint64(indptr[node + one])
+        if begin == end:
             continue
-        for edge in range(np.uint64(indptr[node]), np.uint64(indptr[node + one])):
-            other = np.uint64(indices[edge])
+        farthest = np.uint64(min(indices[end - one], node + np.uint64(FARTHEST)))
+        farthest = min(farthest + np.uint64(LEAD), nodes)
+        while asked < farthest:
+            for line in range(lines):
+                prefetch(bits, np.uint64(at[asked]) + line * np.uint64(LINE))
+            asked += one
+        own = np.uint64(at[node])
+        own_bits = own + head_words
+        place = (own_bits + width) * per_word
+        for word in range(width):
+            begins[word] = place
+            place += ones(bits[own_bits + word])
+        near[:] = 0.0
+        for edge in range(begin, end):
             if weights.size:
                 weight = weights[edge]
-            row, many = np.uint64(at[other]), np.uint64(lengths[other])
-            begin = row * per_word
+            row = np.uint64(at[np.uint64(indices[edge])])
             for gene in range(head):
-                near_head[gene] += weight * (values[begin + gene] - shift[gene])
-            gene_at = (row + head_words) * np.uint64(4)
-            begin = (row + head_words + (many + three) // np.uint64(4)) * per_word
-            for item in range(many):
-                near_tail[genes[gene_at + item]] += weight * values[begin + item]
-        row, many = np.uint64(at[node]), np.uint64(lengths[node])
-        begin = row * per_word
+                near[gene] += weight * (values[row * per_word + gene] - shift[gene])
+            row += head_words
+            place = (row + width) * per_word
+            for word in range(width):
+                mine, theirs = bits[own_bits + word], bits[row + word]
+                shared = mine & theirs
+                slot = head + np.uint64(64) * word
+                while shared != zero:
+                    rest = shared & (shared - one)
+                    below = (shared ^ rest) - one
+                    x = values[begins[word] + ones(mine & below)]
+                    y = np.float64(values[place + ones(theirs & below)])
+                    total[slot + lowest(shared)] += weight * (x * y)
+                    shared = rest
+                place += ones(theirs)
         for gene in range(head):
-            total_head[gene] += (values[begin + gene] - shift[gene]) * near_head[gene]
-        gene_at = (row + head_words) * np.uint64(4)
-        begin = (row + head_words + (many + three) // np.uint64(4)) * per_word
-        for item in range(many):
-            slot = np.uint64(genes[gene_at + item])
-            total_tail[slot] += values[begin + item] * near_tail[slot]
-        near[:] = 0.0
+            total[gene] += (values[own * per_word + gene] - shift[gene]) * near[gene]
 
 
 @njit(cache=True, nogil=True)
 def linear(
-    start: Any, tails: Any, genes: Any, values: Any, shift: Any, sums: Any,
+    start: Any, words: int, bits: Any, values: Any, shift: Any, squared: bool, sums: Any,
     first: int, last: int, out: Any,
 ) -> None:  # fmt: skip
-    """Add r'v and r'v^2 of the cells first to last to `out` (head and tail genes, 2, lanes).
+    """Add r'v, or r'v^2 if `squared`, of the cells first to last to `out` (slots, lanes).
 
     `sums` (n, lanes): r under each of the permutations.
     """
-    one, three = np.uint64(1), np.uint64(3)
-    head = np.uint64(shift.size)
+    zero, one = np.uint64(0), np.uint64(1)
+    head, width, lanes = np.uint64(shift.size), np.uint64(words), np.uint64(LANES)
     per_word = np.uint64(8 // values.itemsize)
     head_words = (head + per_word - one) // per_word
-    lanes = np.uint64(LANES)
     for cell in range(np.uint64(first), np.uint64(last)):
-        row, many = np.uint64(start[cell]), np.uint64(tails[cell])
-        begin = row * per_word
+        row = np.uint64(start[cell])
         for gene in range(head):
-            value = values[begin + gene] - shift[gene]
+            value = values[row * per_word + gene] - shift[gene]
+            if squared:
+                value *= value
             for lane in range(lanes):
-                term = value * sums[cell, lane]
-                out[gene, 0, lane] += term
-                out[gene, 1, lane] += value * term
-        gene_at = (row + head_words) * np.uint64(4)
-        begin = (row + head_words + (many + three) // np.uint64(4)) * per_word
-        for item in range(many):
-            slot = head + np.uint64(genes[gene_at + item])
-            value = np.float64(values[begin + item])
-            for lane in range(lanes):
-                term = value * sums[cell, lane]
-                out[slot, 0, lane] += term
-                out[slot, 1, lane] += value * term
+                out[gene, lane] += value * sums[cell, lane]
+        row += head_words
+        place = (row + width) * per_word
+        for word in range(width):
+            left = bits[row + word]
+            slot = head + np.uint64(64) * word
+            while left != zero:
+                gene = slot + lowest(left)
+                value = np.float64(values[place])
+                if squared:
+                    value *= value
+                for lane in range(lanes):
+                    out[gene, lane] += value * sums[cell, lane]
+                place += one
+                left &= left - one
 
 
 @njit(cache=True, nogil=True)
-def power_sums(indptr: Any, indices: Any, data: Any, mean: Any, first: int, last: int,
-               out: Any) -> None:  # fmt: skip
-    """Add sums of d, d^2, d^4 (d: value minus mean) and value^2 of stored values to `out`."""
+def totals(indptr: Any, indices: Any, data: Any, mean: Any, first: int, last: int,
+           out: Any) -> None:  # fmt: skip
+    """Add number, sum and sum of squares of the stored values to `out` (genes, 3)."""
     for stored in range(np.uint64(indptr[first]), np.uint64(indptr[last])):
         gene = np.uint64(indices[stored])
         value = np.float64(data[stored])
-        deviation = value - mean[gene]
+        out[gene, 0] += 1.0
+        out[gene, 1] += value
+        out[gene, 2] += value * value
+
+
+@njit(cache=True, nogil=True)
+def deviations(indptr: Any, indices: Any, data: Any, mean: Any, first: int, last: int,
+               out: Any) -> None:  # fmt: skip
+    """Add sums of d^2 and d^4 (d: stored value minus mean) to `out` (genes, 2)."""
+    for stored in range(np.uint64(indptr[first]), np.uint64(indptr[last])):
+        gene = np.uint64(indices[stored])
+        deviation = np.float64(data[stored]) - mean[gene]
         square = deviation * deviation
-        out[gene, 0] += deviation
-        out[gene, 1] += square
-        out[gene, 2] += square * square
-        out[gene, 3] += value * value
+        out[gene, 0] += square
+        out[gene, 1] += square * square

@@ -7,12 +7,13 @@ hand are dealt to the cells at random. Cliff & Ord 1981, *Spatial Processes*, se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from vitrail.autocorrelation.kernels import power_sums
+from vitrail.autocorrelation.kernels import deviations, totals
 from vitrail.parallel import spans, threaded
 
 SPANS = 16  # of cells, whose sums are taken apart
@@ -111,26 +112,28 @@ class GeneMoments:
 def gene_moments(matrix: sp.csr_matrix, threads: int | None = None) -> GeneMoments:
     """Moments of the columns of a CSR matrix (cells, genes) from its stored values alone."""
     n = max(matrix.shape[0], 1)
-    mean = _power_sums(matrix, np.zeros(matrix.shape[1]), threads)[:, 0] / n
-    _, squares, fourth, scale = _power_sums(matrix, mean, threads).T
-    stored = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.int64)
-    absent = matrix.shape[0] - stored
+    nothing = np.zeros(matrix.shape[1])
+    number, total, scale = _sums(totals, 3, matrix, nothing, threads)
+    mean, absent = total / n, matrix.shape[0] - number
+    squares, fourth = _sums(deviations, 2, matrix, mean, threads)
     squares = squares + absent * mean**2
     fourth = fourth + absent * mean**4
     constant = squares <= 1e-24 * scale * n
     with np.errstate(divide="ignore", invalid="ignore"):
         kurtosis = np.where(constant, np.nan, n * fourth / squares**2)
-    return GeneMoments(mean, squares, kurtosis, stored, constant)
+    return GeneMoments(mean, squares, kurtosis, number.astype(np.int64), constant)
 
 
-def _power_sums(matrix: sp.csr_matrix, mean: Floats, threads: int | None) -> Floats:
-    """Sums over the stored values of each gene (genes, 4), see `kernels.power_sums`."""
+def _sums(
+    kernel: Any, columns: int, matrix: sp.csr_matrix, mean: Floats, threads: int | None
+) -> Floats:
+    """What `kernel` adds up over the stored values of each gene (columns, genes)."""
 
     def part(span: tuple[int, int]) -> Floats:
-        out = np.zeros((matrix.shape[1], 4))
-        power_sums(matrix.indptr, matrix.indices, matrix.data, mean, *span, out)
+        out = np.zeros((matrix.shape[1], columns))
+        kernel(matrix.indptr, matrix.indices, matrix.data, mean, *span, out)
         return out
 
     # The same spans for any number of threads, so that sums are added in the same order.
     parts = threaded(part, spans(matrix.shape[0], SPANS), threads)
-    return np.sum(parts, axis=0) if parts else np.zeros((matrix.shape[1], 4))
+    return np.sum(parts, axis=0).T if parts else np.zeros((columns, matrix.shape[1]))

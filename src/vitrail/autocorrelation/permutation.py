@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from vitrail.autocorrelation.kernels import LANES, deal, linear, products
+from vitrail.autocorrelation.kernels import LANES, linear, products
 from vitrail.autocorrelation.moments import SPANS, GeneMoments, WeightSums
 from vitrail.autocorrelation.pairs import Pairs, local_pairs, neighbour_pairs
 from vitrail.autocorrelation.rows import Rows
@@ -42,122 +43,135 @@ def draw(n: int, seed: int, number: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng([seed, number]).permutation(n)
 
 
-def statistics(
-    forms: Floats, shift: Floats, mean: Floats, squares: Floats, w: WeightSums
-) -> tuple[Floats, Floats]:
-    """I and C from quadratic forms v'Wv, r'v, r'v^2 (3, ..., genes), where v = x - shift."""
-    product, along, square = forms
-    # What is still to subtract: nothing from genes that were centred.
-    rest = mean - shift
+def statistic(
+    name: str, product: Floats, along: Floats, shift: Floats, moments: tuple[Floats, Floats],
+    w: WeightSums,
+) -> Floats:  # fmt: skip
+    """I or C from forms (..., genes) where v = x - shift: v'Wv, and r'v (I) or r'v^2 (C).
+
+    `moments`: mean and sum of squared deviations of each gene.
+    """
+    mean, squares = moments
     s0 = w.s0 or np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
-        cross = product - rest * along + rest**2 * s0
-        moran = w.n / s0 * cross / squares
-        geary = (w.n - 1) / (2.0 * s0) * (square - 2.0 * product) / squares
-    return moran, geary
+        if name == "geary":
+            return (w.n - 1) / (2.0 * s0) * (along - 2.0 * product) / squares
+        # What is still to subtract: nothing from genes that were centred.
+        rest = mean - shift
+        return w.n / s0 * (product - rest * along + rest**2 * s0) / squares
 
 
 class Block:
-    """Statistics of a block of genes, observed and under permutations."""
+    """Statistics of a block of genes, observed and under permutations.
 
-    def __init__(self, rows: Rows, graph: Graph, moments: GeneMoments, w: WeightSums) -> None:
-        self.rows, self.graph, self.w = rows, graph, w
-        self.views = rows.views(rows.buffer)
+    `names`: those that are wanted, of "moran" and "geary".
+    """
+
+    def __init__(
+        self, rows: Rows, graph: Graph, moments: GeneMoments, w: WeightSums, names: tuple[str, ...]
+    ) -> None:
+        self.rows, self.graph, self.w, self.names = rows, graph, w, names
         self.shift = np.zeros(rows.genes.size)
         self.shift[: rows.shift.size] = rows.shift
-        self.mean, self.squares = moments.mean[rows.genes], moments.squares[rows.genes]
+        self.moments = moments.mean[rows.genes], moments.squares[rows.genes]
 
-    def observed(self, threads: int | None = None) -> tuple[Floats, Floats]:
-        """I and C of the block's genes."""
-        pairs, rows = self.graph.pairs, self.rows
-        sums = np.repeat(pairs.sums[:, None], LANES, axis=1)
+    def observed(self, threads: int | None = None) -> Floats:
+        """Each statistic of the block's genes (names, genes)."""
+        start = self.rows.start[:-1]
+        sums = np.repeat(self.graph.pairs.sums[:, None], LANES, axis=1)
 
         def part(span: tuple[int, int]) -> Floats:
-            forms = np.zeros((3, self.shift.size))
-            products(
-                pairs.indptr, pairs.indices, pairs.weights, rows.start, rows.tails, *self.views,
-                rows.shift, *span, forms[0],
-            )  # fmt: skip
-            along = np.zeros((self.shift.size, 2, LANES))
-            linear(rows.start, rows.tails, *self.views, rows.shift, sums, *span, along)
-            forms[1:] = along[:, :, 0].T
-            return forms
+            product = self._products(self.graph.pairs, start, span)
+            along = [self._linear(name, sums, span)[:1] for name in self.names]
+            return np.concatenate([product[None], *along])
 
         # The same spans for any number of threads, so that sums are added in the same order.
         parts = threaded(part, spans(self.w.n, SPANS), threads)
-        forms = np.sum(parts, axis=0) if parts else np.zeros((3, self.shift.size))
-        forms[0] *= pairs.weight if not pairs.weights.size else 1.0
-        return statistics(forms, self.shift, self.mean, self.squares, self.w)
+        empty = np.zeros((1 + len(self.names), self.rows.genes.size))
+        product, *along = np.sum(parts, axis=0) if parts else empty
+        return self._statistics(product, along)
 
-    def permuted(self, numbers: range, seed: int, scratch: Scratch) -> tuple[Floats, Floats]:
-        """I and C (permutations, genes) of at most LANES permutations."""
-        pairs, rank, rows = self.graph.local, self.graph.rank, self.rows
-        forms = np.zeros((3, len(numbers), self.shift.size))
+    def permuted(self, numbers: range, seed: int, scratch: Scratch) -> Floats:
+        """Each statistic (names, permutations, genes) of at most LANES permutations."""
+        local, n = self.graph.local, self.w.n
+        product = np.empty((len(numbers), self.rows.genes.size))
         for lane, number in enumerate(numbers):
-            place = rank[draw(self.w.n, seed, number)]
-            scratch.sums[:, lane] = pairs.sums[place]
-            deal(
-                place, rows.start, rows.tails, rows.buffer, scratch.at, scratch.lengths,
-                scratch.buffer,
-            )  # fmt: skip
-            products(
-                pairs.indptr, pairs.indices, pairs.weights, scratch.at, scratch.lengths,
-                *rows.views(scratch.buffer), rows.shift, 0, self.w.n, forms[0, lane],
-            )  # fmt: skip
-        along = np.zeros((self.shift.size, 2, LANES))
-        linear(rows.start, rows.tails, *self.views, rows.shift, scratch.sums, 0, self.w.n, along)
-        forms[1:] = along.transpose(1, 2, 0)[:, : len(numbers)]
-        forms[0] *= pairs.weight if not pairs.weights.size else 1.0
-        return statistics(forms, self.shift, self.mean, self.squares, self.w)
+            place = self.graph.rank[draw(n, seed, number)]
+            scratch.sums[:, lane] = local.sums[place]
+            scratch.at[place] = self.rows.start[:-1]
+            product[lane] = self._products(local, scratch.at, (0, n))
+        along = [self._linear(name, scratch.sums, (0, n))[: len(numbers)] for name in self.names]
+        return self._statistics(product, along)
+
+    def _products(self, pairs: Pairs, at: Ints, span: tuple[int, int]) -> Floats:
+        """Forms v'Wv (genes,) of a span of nodes whose rows begin at `at`."""
+        rows = self.rows
+        total = np.zeros(rows.slots)
+        products(
+            pairs.indptr, pairs.indices, pairs.weights, at, rows.words, rows.buffer, rows.values,
+            rows.shift, *span, total,
+        )  # fmt: skip
+        return total[: rows.genes.size] * (1.0 if pairs.weights.size else pairs.weight)
+
+    def _linear(self, name: str, sums: Floats, span: tuple[int, int]) -> Floats:
+        """Sums r'v or r'v^2 (LANES, genes) of a span of cells, whichever the statistic needs."""
+        rows = self.rows
+        out = np.zeros((rows.slots, LANES))
+        linear(
+            rows.start, rows.words, rows.buffer, rows.values, rows.shift, name == "geary", sums,
+            *span, out,
+        )  # fmt: skip
+        return out[: rows.genes.size].T
+
+    def _statistics(self, product: Floats, along: Sequence[Floats]) -> Floats:
+        pairs = zip(self.names, along, strict=True)
+        return np.stack(
+            [statistic(name, product, one, self.shift, self.moments, self.w) for name, one in pairs]
+        )
 
 
 class Scratch:
-    """What a thread writes permuted rows to."""
+    """What a thread keeps of a permutation: where rows begin, and sums of weights."""
 
-    def __init__(self, rows: Rows) -> None:
-        self.buffer = np.empty_like(rows.buffer)
-        self.at = np.empty(rows.tails.size, np.int64)
-        self.lengths = np.empty_like(rows.tails)
-        self.sums = np.zeros((rows.tails.size, LANES))
+    def __init__(self, n: int) -> None:
+        self.at = np.empty(n, np.int64)
+        self.sums = np.zeros((n, LANES))
 
 
 def exceedances(
     block: Block,
-    observed: tuple[Floats, Floats],
+    observed: Floats,
     permutations: int,
     seed: int,
     alternative: str = "two-sided",
     threads: int | None = None,
 ) -> Ints:
-    """Number of permutations at least as extreme as the observed statistic.
+    """Number of permutations at least as extreme as the observed statistics (names, genes).
 
     All genes and both statistics share the permutations; permutation b depends on the seed and b
     alone.
 
     Returns
     -------
-    int64 (2, genes): for I and for C.
+    int64 (names, genes).
     """
     n = block.w.n
-    expected = (-1.0 / (n - 1.0), 1.0)
-    bounds = [
-        extremity(value - centre, alternative) for value, centre in zip(observed, expected,
-                                                                         strict=True)
-    ]  # fmt: skip
-    bounds = [bound - np.abs(bound) * TOLERANCE - TOLERANCE * n**-0.5 for bound in bounds]
+    centre = {"moran": -1.0 / (n - 1.0), "geary": 1.0}
+    expected = np.array([[centre[name]] for name in block.names])
+    bounds = extremity(observed - expected, alternative)
+    bounds = bounds - np.abs(bounds) * TOLERANCE - TOLERANCE * n**-0.5
 
     def count(span: tuple[int, int]) -> Ints:
-        found = np.zeros((2, block.shift.size), np.int64)
-        scratch = Scratch(block.rows)
+        found = np.zeros(bounds.shape, np.int64)
+        scratch = Scratch(n)
         for first in range(*span, LANES):
             permuted = block.permuted(range(first, min(first + LANES, span[1])), seed, scratch)
-            for row in range(2):
-                away = extremity(permuted[row] - expected[row], alternative)
-                found[row] += (away >= bounds[row]).sum(axis=0)
+            away = extremity(permuted - expected[:, None], alternative)
+            found += (away >= bounds[:, None]).sum(axis=1)
         return found
 
     parts = threaded(count, spans(permutations, threads or available_threads()), threads)
-    return np.sum(parts, axis=0, dtype=np.int64).reshape(2, -1)
+    return np.sum(parts, axis=0, dtype=np.int64)
 
 
 def extremity(away: Floats, alternative: str) -> Floats:

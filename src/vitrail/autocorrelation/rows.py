@@ -1,8 +1,9 @@
-"""The values of the cells, packed so that a permutation moves whole rows cheaply.
+"""The values of the cells, packed so that two rows are multiplied at the genes that both have.
 
 A row holds the *head*, genes with values in many cells, densely, and of all other genes (the
-*tail*) the stored values with their genes. Rows begin at multiples of 32 bytes in one buffer, so
-that a row is copied as a few wide words.
+*tail*) one bit a gene, set where there is a value, and the values themselves. The genes that two
+cells share are the bits that both rows set, and a value's place is the number of set bits before
+its own. Genes are in the order of their frequency, so that most words of the rare ones share none.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from numba import njit
 
-# A gene with values in more than this share of the cells belongs to the head: adding rows of the
-# head takes one vector instruction for several genes, and a row of it takes no more space than
-# stored values with their genes would. Head genes are centred before the sums: otherwise a large
-# mean against a small spread would cost digits. Rarer genes lose none by subtracting later.
+from vitrail.autocorrelation.moments import GeneMoments
+from vitrail.instructions import ones
+from vitrail.parallel import spans, threaded
+
+# A gene with values in more than this share of the cells belongs to the head. Head genes are
+# centred before the sums: otherwise a large mean against a small spread would cost digits. Rarer
+# genes lose none by subtracting later.
 HEAD_SHARE = 0.5
-# Genes are taken in blocks of so many stored values: a block is copied once in each thread.
+# Genes are taken in blocks of at most so many stored values and so many words of bits.
 BLOCK_VALUES = 1 << 25
-# Genes of the tail are numbered in 16 bits.
-BLOCK_GENES = 1 << 16
-# Rows are padded to so many words of 8 bytes.
+BLOCK_WORDS = 1 << 25
+# Rows begin at multiples of so many words, half a cache line.
 PAD = 4
+SPANS = 16  # of cells, which are packed apart
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,10 @@ class Rows:
     ----------
     start
         First word of each row (n + 1,), int64.
-    tails
-        Stored values of the tail in each row (n,), int32.
+    words
+        Words of bits in a row.
     buffer
-        The rows, uint64: head values, genes of the tail (16 bits each), values of the tail.
+        The rows, uint64: head values, bits of the tail, values of the tail.
     dtype
         Of the values: float32 where that holds all of them exactly, else float64.
     genes
@@ -50,80 +54,111 @@ class Rows:
     """
 
     start: npt.NDArray[np.int64]
-    tails: npt.NDArray[np.int32]
+    words: int
     buffer: npt.NDArray[np.uint64]
     dtype: npt.DTypeLike
     genes: npt.NDArray[np.int64]
     shift: npt.NDArray[np.float64]
 
-    def views(self, buffer: npt.NDArray[np.uint64]) -> tuple[Any, Any]:
-        """A buffer of this layout as genes of the tail and as values."""
-        return buffer.view(np.uint16), buffer.view(self.dtype)
+    @property
+    def slots(self) -> int:
+        """Genes of the head, and bits of a row."""
+        return self.shift.size + 64 * self.words
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """The buffer as values."""
+        return self.buffer.view(self.dtype)
 
 
-def pack_blocks(matrix: sp.csr_matrix, mean: npt.NDArray[np.float64]) -> Iterator[Rows]:
+def pack_blocks(
+    matrix: sp.csr_matrix, moments: GeneMoments, threads: int | None = None
+) -> Iterator[Rows]:
     """Packed rows of a canonical CSR matrix (cells, genes), block of genes by block of genes."""
-    stored = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    with np.errstate(over="ignore"):
-        narrow = matrix.data.astype(np.float32)
-    exact = np.array_equal(narrow, matrix.data)
-    values = narrow if exact else matrix.data.astype(np.float64)
+    n, stored = matrix.shape[0], moments.stored
+    by_frequency = np.argsort(-stored, kind="stable")
+    room = np.cumsum(stored[by_frequency])
+    most = 64 * max(BLOCK_WORDS // max(n, 1), 1)
+    values = _narrowest(matrix.data)
     first = 0
     while first < stored.size:
-        room = np.searchsorted(np.cumsum(stored[first:]), BLOCK_VALUES, side="right")
-        last = min(first + max(int(room), 1), first + BLOCK_GENES, stored.size)
-        yield _pack(matrix, values, stored, mean, first, last)
+        before = room[first - 1] if first else 0
+        last = int(np.searchsorted(room, before + BLOCK_VALUES, side="right"))
+        last = min(max(last, first + 1), first + most, stored.size)
+        genes = by_frequency[first:last]
+        head = int((stored[genes] > HEAD_SHARE * n).sum())
+        yield _pack(matrix, values, genes, moments.mean[genes[:head]], threads)
         first = last
 
 
+def _narrowest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values in single precision where that holds all of them exactly, else in double."""
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    return narrow if np.array_equal(narrow, values) else values.astype(np.float64, copy=False)
+
+
 def _pack(
-    matrix: sp.csr_matrix, values: npt.NDArray[Any], stored: npt.NDArray[np.int64],
-    mean: npt.NDArray[np.float64], first: int, last: int,
+    matrix: sp.csr_matrix, values: npt.NDArray[Any], genes: npt.NDArray[np.int64],
+    shift: npt.NDArray[np.float64], threads: int | None,
 ) -> Rows:  # fmt: skip
-    n = matrix.shape[0]
-    block = np.arange(first, last)
-    is_head = stored[first:last] > HEAD_SHARE * n
-    genes = np.concatenate([block[is_head], block[~is_head]])
-    head = int(is_head.sum())
-    slot = np.full(stored.size, -1, np.int32)
+    n, head = matrix.shape[0], shift.size
+    slot = np.full(matrix.shape[1], -1, np.int32)
     slot[genes] = np.arange(genes.size, dtype=np.int32)
-    tails = np.zeros(n, np.int32)
-    _count_tails(matrix.indptr, matrix.indices, slot, head, tails)
+    tails = np.zeros(n, np.int64)
+    inner, pieces = (matrix.indptr, matrix.indices), spans(n, SPANS)
+    threaded(lambda s: _count(*inner, slot, head, *s, tails), pieces, threads)
     per_word = 8 // values.itemsize
-    words = -(-head // per_word) + -(-tails.astype(np.int64) // 4) + -(-tails // per_word)
+    words = -(-(genes.size - head) // 64)
+    length = -(-head // per_word) + words - (-tails // per_word)
     start = np.zeros(n + 1, np.int64)
-    np.cumsum(-(-words // PAD) * PAD, out=start[1:])
-    buffer = np.zeros(start[-1], np.uint64)
-    rows = Rows(start, tails, buffer, values.dtype, genes, mean[genes[:head]])
-    _fill(matrix.indptr, matrix.indices, values, slot, head, start, tails, *rows.views(buffer))
+    np.cumsum(-(-length // PAD) * PAD, out=start[1:])
+    rows = Rows(start, words, np.zeros(start[-1], np.uint64), values.dtype, genes, shift)
+    out = (rows.buffer, rows.values)
+    threaded(lambda s: _fill(*inner, values, slot, head, words, start, *s, *out), pieces, threads)
     return rows
 
 
 @njit(cache=True, nogil=True)
-def _count_tails(indptr: Any, indices: Any, slot: Any, head: int, tails: Any) -> None:
-    for cell in range(tails.size):
+def _count(
+    indptr: Any, indices: Any, slot: Any, head: int, first: int, last: int, tails: Any
+) -> None:
+    """Count the stored values of the tail in the cells first to last."""
+    for cell in range(first, last):
+        many = 0
         for stored in range(indptr[cell], indptr[cell + 1]):
-            if slot[indices[stored]] >= head:
-                tails[cell] += 1
+            many += slot[indices[stored]] >= head
+        tails[cell] = many
 
 
 @njit(cache=True, nogil=True)
 def _fill(
-    indptr: Any, indices: Any, data: Any, slot: Any, head: int, start: Any, tails: Any,
-    tail_genes: Any, values: Any,
+    indptr: Any, indices: Any, data: Any, slot: Any, head: int, words: int, start: Any,
+    first: int, last: int, bits: Any, values: Any,
 ) -> None:  # fmt: skip
+    """Write the rows of the cells first to last to one buffer, seen as words and as values."""
     per_word = 8 // values.itemsize
-    for cell in range(tails.size):
-        row = start[cell]
-        head_at = row * per_word
-        gene_at = (row + (head + per_word - 1) // per_word) * 4
-        tail_at = (gene_at // 4 + (tails[cell] + 3) // 4) * per_word
+    head_words = (head + per_word - 1) // per_word
+    one = np.uint64(1)
+    before = np.empty(words, np.int64)
+    for cell in range(first, last):
+        row = start[cell] + head_words
+        for stored in range(indptr[cell], indptr[cell + 1]):
+            bit = slot[indices[stored]] - head
+            if bit >= 0:
+                bits[row + (bit >> 6)] |= one << np.uint64(bit & 63)
+        many = (row + words) * per_word
+        for word in range(words):
+            before[word] = many
+            many += ones(bits[row + word])
         for stored in range(indptr[cell], indptr[cell + 1]):
             place = slot[indices[stored]]
-            if place >= head:
-                tail_genes[gene_at] = place - head
-                values[tail_at] = data[stored]
-                gene_at += 1
-                tail_at += 1
+            bit = place - head
+            if bit >= 0:
+                below = (one << np.uint64(bit & 63)) - one
+                rank = np.int64(ones(bits[row + (bit >> 6)] & below))
+                values[before[bit >> 6] + rank] = data[stored]
             elif place >= 0:
-                values[head_at + place] = data[stored]
+                values[start[cell] * per_word + place] = data[stored]

@@ -24,6 +24,7 @@ from vitrail.inference.fdr import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
 STATISTICS = {"moran": "I", "geary": "C"}
+NULLS = {"moran": moran_moments, "geary": geary_moments}
 
 
 def moran(
@@ -75,8 +76,8 @@ def moran(
         (Benjamini-Hochberg of ``p_permutation``, without permutations of ``p``) and ``reason``:
         null, or why the row is NaN ("constant", "fewer than 4 cells", "no edges").
     """
-    return _one("moran", counts, graph, permutations, seed, row_standardised, genes, threads,
-                alternative)  # fmt: skip
+    return _tables(("moran",), counts, graph, permutations, seed, row_standardised, genes, threads,
+                   alternative)["moran"]  # fmt: skip
 
 
 def geary(
@@ -94,8 +95,8 @@ def geary(
     C = (n - 1) / (2 s0) * sum_ij w_ij (x_i - x_j)^2 / z'z (Geary 1954, doi:10.2307/2986645): below
     1 where neighbours are alike. Parameters and columns as in `moran`, with ``C`` for ``I``.
     """
-    return _one("geary", counts, graph, permutations, seed, row_standardised, genes, threads,
-                alternative)  # fmt: skip
+    return _tables(("geary",), counts, graph, permutations, seed, row_standardised, genes, threads,
+                   alternative)["geary"]  # fmt: skip
 
 
 def spatial_autocorrelation(
@@ -109,6 +110,15 @@ def spatial_autocorrelation(
     alternative: str = "two-sided",
 ) -> dict[str, pd.DataFrame]:
     """Both statistics in one pass over the same permutations: {"moran": ..., "geary": ...}."""
+    return _tables(tuple(STATISTICS), counts, graph, permutations, seed, row_standardised, genes,
+                   threads, alternative)  # fmt: skip
+
+
+def _tables(
+    wanted: tuple[str, ...], counts: Any, graph: Any, permutations: int, seed: int,
+    row_standardised: bool, genes: Sequence[str] | None, threads: int | None, alternative: str,
+) -> dict[str, pd.DataFrame]:  # fmt: skip
+    """Tables of the statistics that are wanted, of "moran" and "geary"."""
     check_alternative(alternative)
     matrix, names = value_matrix(counts, genes)
     weights = weight_matrix(graph, matrix.shape[0], row_standardised)
@@ -118,10 +128,10 @@ def spatial_autocorrelation(
     reason = _reasons(moments, w.n, w.s0)
     permuted = permutations > 0 and w.n >= 4 and w.s0 > 0
     layout = prepare(both, permuted)
-    observed = np.zeros((2, len(names)))
-    found = np.zeros((2, len(names)), np.int64) if permuted else None
-    for rows in pack_blocks(matrix, moments.mean):
-        block = Block(rows, layout, moments, w)
+    observed = np.zeros((len(wanted), len(names)))
+    found = np.zeros((len(wanted), len(names)), np.int64) if permuted else None
+    for rows in pack_blocks(matrix, moments, threads):
+        block = Block(rows, layout, moments, w, wanted)
         values = block.observed(threads)
         observed[:, rows.genes] = values
         if found is not None:
@@ -129,12 +139,12 @@ def spatial_autocorrelation(
                 block, values, permutations, seed, alternative, threads
             )
     tables = {}
-    for row, (name, symbol) in enumerate(STATISTICS.items()):
+    for row, name in enumerate(wanted):
         if w.n >= 4 and w.s0 > 0:
-            null = (moran_moments, geary_moments)[row](w, moments.kurtosis)
+            null = NULLS[name](w, moments.kurtosis)
         else:
             null = (np.nan, np.nan, np.full(len(names), np.nan))
-        table = _table(symbol, observed[row], null, alternative)
+        table = _table(STATISTICS[name], observed[row], null, alternative)
         table["p_permutation"] = np.nan if found is None else (found[row] + 1) / (permutations + 1)
         table.loc[reason.notna().to_numpy(), :] = np.nan
         tested = table["p"] if found is None else table["p_permutation"]
@@ -143,15 +153,6 @@ def spatial_autocorrelation(
         table.index = pd.Index(names, name="gene")
         tables[name] = table
     return tables
-
-
-def _one(
-    name: str, counts: Any, graph: Any, permutations: int, seed: int, row_standardised: bool,
-    genes: Sequence[str] | None, threads: int | None, alternative: str,
-) -> pd.DataFrame:  # fmt: skip
-    return spatial_autocorrelation(
-        counts, graph, permutations, seed, row_standardised, genes, threads, alternative
-    )[name]
 
 
 def _reasons(moments: GeneMoments, n: int, s0: float) -> pd.Series:

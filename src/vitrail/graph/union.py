@@ -14,11 +14,14 @@ import scipy.sparse as sp
 from numba import njit
 
 from vitrail.graph.adjacency import canonical
+from vitrail.instructions import prefetch
 from vitrail.parallel import spans, threaded
 
 PIECES = 16
 # Rows of up to so many neighbours are sorted by counting.
 RANKED = 32
+# Rows of the caller lie anywhere in memory: they are asked for so many points ahead.
+LEAD = 16
 
 
 def neighbour_graph(
@@ -39,10 +42,14 @@ def neighbour_graph(
     """
     n, k = near.shape
     pieces = spans(n, PIECES)
-    one_way = np.zeros((n, k), np.bool_)
-    if symmetric:
-        threaded(lambda span: _one_way(near, *span, one_way), pieces, threads)
-    begin, source = _returns(near, one_way)
+    one_way = threaded(lambda span: _one_way(near, *span), pieces, threads) if symmetric else []
+    begin = np.zeros(n + 1, np.int64)
+    for _, target in one_way:
+        _count(target, begin)
+    source = np.empty(np.cumsum(begin, out=begin)[-1], np.int32)
+    after = begin[:-1].copy()
+    for ends in one_way:
+        _return(*ends, after, source)
     degree = np.zeros(n + 1, np.int64)
     degree[row + 1] = k + np.diff(begin)
     indptr = np.cumsum(degree)
@@ -52,38 +59,36 @@ def neighbour_graph(
 
 
 @njit(cache=True, nogil=True)
-def _one_way(near: Any, first: int, last: int, one_way: Any) -> None:
-    """Mark neighbours that do not have the point among their own."""
+def _one_way(near: Any, first: int, last: int) -> Any:
+    """Points first to last and those of their neighbours that do not have them among their own."""
     k = near.shape[1]
+    source, target = np.empty((last - first) * k, np.int32), np.empty((last - first) * k, np.int32)
+    many = 0
     for i in range(first, last):
         for slot in range(k):
             found = False
             other = near[i, slot]
             for back in range(k):
                 found |= near[other, back] == i
-            one_way[i, slot] = not found
+            # Written over where it was found: no branch that the processor could mispredict.
+            source[many], target[many] = i, other
+            many += not found
+    return source[:many].copy(), target[:many].copy()
 
 
 @njit(cache=True, nogil=True)
-def _returns(near: Any, one_way: Any) -> Any:
-    """Points that have a point as neighbour without being its own: ``source[begin[i]:]``."""
-    n, k = near.shape
-    begin = np.zeros(n + 1, np.int64)
-    for i in range(n):
-        for slot in range(k):
-            if one_way[i, slot]:
-                begin[near[i, slot] + 1] += 1
-    for i in range(n):
-        begin[i + 1] += begin[i]
-    at = begin[:-1].copy()
-    source = np.empty(begin[n], np.int32)
-    for i in range(n):
-        for slot in range(k):
-            if one_way[i, slot]:
-                other = near[i, slot]
-                source[at[other]] = i
-                at[other] += 1
-    return begin, source
+def _count(target: Any, begin: Any) -> None:
+    for point in target:
+        begin[point + 1] += 1
+
+
+@njit(cache=True, nogil=True)
+def _return(source: Any, target: Any, after: Any, sources: Any) -> None:
+    """Sort points by those that they have as one-way neighbour."""
+    for i in range(target.size):
+        point = target[i]
+        sources[after[point]] = source[i]
+        after[point] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -91,9 +96,13 @@ def _gather(
     near: Any, row: Any, begin: Any, source: Any, first: int, last: int, indptr: Any, indices: Any
 ) -> None:
     """Write the sorted rows of both kinds of neighbours."""
-    k = near.shape[1]
+    n, k = near.shape
     numbers = np.empty(RANKED, np.int32)
     for i in range(first, last):
+        prefetch(indptr, np.uint64(row[min(i + 2 * LEAD, n - 1)]))
+        ahead = indptr[row[min(i + LEAD, n - 1)]]
+        prefetch(indices, np.uint64(ahead))
+        prefetch(indices, np.uint64(ahead + k))
         low, high = indptr[row[i]], indptr[row[i] + 1]
         size = high - low
         values = numbers[:size] if size <= RANKED else np.empty(size, np.int32)

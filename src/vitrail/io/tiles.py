@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from vitrail.io import parquet
 from vitrail.normalization import Normalization
 from vitrail.provenance import to_json
 from vitrail.tile import Tiles
@@ -26,12 +26,12 @@ def write_tiles(path: str | Path, tiles: Tiles, provenance: Mapping[str, Any]) -
     columns |= {name: tiles.halo[:, i] for i, name in enumerate(_HALO)}
     columns |= {"tissue": tiles.tissue, "shard": tiles.shard}
     table = pa.table(columns).replace_schema_metadata({"vitrail": to_json(provenance)})
-    pq.write_table(table, path, compression="zstd")
+    parquet.write(table, path)
 
 
 def read_tiles(path: str | Path) -> Tiles:
     """Read what `write_tiles` wrote."""
-    table = pq.read_table(path)
+    table = parquet.read(path)
     columns = {name: table[name].to_numpy() for name in table.column_names}
     return Tiles(
         np.column_stack([columns[name] for name in _CORE]).astype(np.int64),
@@ -69,3 +69,16 @@ def read_normalization(path: str | Path) -> Normalization:
         np.array([channel["high"] for channel in channels], np.float64),
         content["segmenter"],
     )
+
+
+def write_prepared(
+    path: str | Path, values: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> None:
+    """Write what stage prepare measured on a slide."""
+    content = {"values": values, "provenance": provenance}
+    Path(path).write_text(json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
+
+
+def read_prepared(path: str | Path | None) -> dict[str, Any]:
+    """Read what `write_prepared` wrote; nothing was measured where there is no file."""
+    return {} if path is None else dict(json.loads(Path(path).read_text())["values"])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from vitrail.annotated import connectivities_of
 from vitrail.errors import VitrailError
 from vitrail.parallel import available_threads, threaded
 from vitrail.portrait.bits import BITS
@@ -115,8 +116,7 @@ def _depth(max_depth: int | None) -> int:
 
 def undirected(graph: Any) -> sp.csr_matrix:
     """Adjacency of `graph` as symmetric CSR without loops; values have no meaning."""
-    if hasattr(graph, "obsp"):
-        graph = graph.obsp["spatial_connectivities"]
+    graph = connectivities_of(graph)
     matrix = sp.csr_matrix(getattr(graph, "connectivities", graph), copy=True)
     if matrix.shape[0] != matrix.shape[1]:
         raise VitrailError(f"graph: found a matrix of shape {matrix.shape}, wanted a square one.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,19 @@ import numpy.typing as npt
 
 from vitrail import masks
 from vitrail.errors import VitrailError
+from vitrail.normalization import measure
+from vitrail.sampling import sample_boxes
+from vitrail.segment import gather, window_candidates
+from vitrail.segmentation.channels import ROLES
 from vitrail.segmentation.contract import Context, Segmenter
+from vitrail.segmentation.planes import read_sample
+from vitrail.stitch import stitch
+from vitrail.tile import Tiles, grid
 
 DIAMETER_UM = 7.0  # what a nucleus' diameter is taken for where it is given in pixels
+NOMINAL_UM = 0.5  # what a pixel is taken for where nothing is known and nothing depends on it
+LEAST_HALO_UM = 40.0
+SAMPLE_PX = 1024  # edge of a sampled window
 
 
 class ArraySlide:
@@ -46,10 +57,6 @@ def segment_image(
 
     Tiles have edges of `size_px` pixels; a smaller image is one tile.
     """
-    from vitrail.segment import gather, window_candidates
-    from vitrail.stitch import stitch
-    from vitrail.tile import divide
-
     image = np.asarray(image)
     if image.ndim not in (2, 3) or image.dtype.kind not in "uifb" or 0 in image.shape:
         raise VitrailError(
@@ -58,11 +65,20 @@ def segment_image(
         )
     if image.dtype.kind == "b":
         image = image.astype(np.uint8)
-    slide: Any = ArraySlide(image if image.ndim == 3 else image[None], _scale(pixel_size, diameter))
-    tiles, normalization = divide(
-        slide, size_px=size_px, halo_um=max(segmenter.reach_um(), 40.0), stride_px=segmenter.stride
-    )
-    context = Context(slide.pixel_size, channels or {"nucleus": 0}, normalization.segmenter)
+    image = image if image.ndim == 3 else image[None]
+    slide: Any = ArraySlide(image, _scale(segmenter, pixel_size, diameter))
+    roles = dict(channels) if channels else segmenter.default_channels(len(image))
+    _check_roles(roles, len(image))
+    normalization, tissue = measure(slide)
+    context = Context(slide.pixel_size, roles, normalization.segmenter)
+    boxes = sample_boxes(tissue, slide.shape, SAMPLE_PX)
+    sample = read_sample(slide, boxes, normalization, context, diameter, pixel_size is not None)
+    values = {**normalization.segmenter, segmenter.name: segmenter.prepare(sample)}
+    context = replace(context, values=values)
+    halo_px = int(np.ceil(max(segmenter.reach_um(context), LEAST_HALO_UM) / slide.pixel_size))
+    core, halo = grid(slide.shape, size_px, halo_px, segmenter.stride)
+    shards = np.zeros(len(core), np.int32)
+    tiles = Tiles(core, halo, tissue.share(core), shards)
     found = [
         window_candidates(slide, tiles, tile, normalization, segmenter, context)
         for tile in range(len(tiles))
@@ -70,16 +86,28 @@ def segment_image(
     cells = stitch([gather(found)], tiles).cells
     labels = np.zeros(slide.shape, np.int32)
     order = np.arange(len(cells))
-    values = (order + 1).astype(np.int32)
-    masks.paint(labels, 0, 0, order, values, cells.box, cells.mask, cells.offset)
+    values_of = (order + 1).astype(np.int32)
+    masks.paint(labels, 0, 0, order, values_of, cells.box, cells.mask, cells.offset)
     return labels
 
 
-def _scale(pixel_size: float | None, diameter: float | None) -> float:
+def _check_roles(roles: Mapping[str, int], count: int) -> None:
+    for role, channel in roles.items():
+        if role not in ROLES or not 0 <= channel < count:
+            raise VitrailError(
+                f"channels gives {role!r} the channel {channel} of an image with {count}; wanted: "
+                f"{', '.join(ROLES)} with a number from 0"
+            )
+
+
+def _scale(segmenter: Segmenter, pixel_size: float | None, diameter: float | None) -> float:
+    """Micrometres of a pixel; nominal where the segmenter needs none."""
     if pixel_size is not None and pixel_size > 0:
         return float(pixel_size)
     if diameter is not None and diameter > 0:
         return DIAMETER_UM / float(diameter)
+    if not segmenter.needs_scale and pixel_size is None and diameter is None:
+        return NOMINAL_UM
     raise VitrailError(
         f"pixel_size is {pixel_size} and diameter {diameter}; wanted: the micrometres of a pixel, "
         "or the pixels of a nucleus' diameter"

@@ -6,15 +6,18 @@ largest total IoU. Above 0.5 no instance has two partners, so nothing has to be 
 small set of instances that compete is solved exactly as an assignment problem.
 
     precision = TP / (TP + FP)      recall = TP / (TP + FN)      F1 = 2 TP / (2 TP + FP + FN)
+    accuracy = TP / (TP + FP + FN), of objects
     SQ = mean IoU of the matched pairs at 0.5 (segmentation quality, Kirillov et al. 2019)
+    pixel IoU = pixels in both an instance and a true one / pixels in either
 
 Counts are summed over images before they are divided. Where there is neither truth nor prediction,
-everything is as it should be: precision, recall and F1 are 1. SQ without a match is 0.
+everything is as it should be: precision, recall, F1, accuracy and pixel IoU are 1. SQ without a
+match is 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +68,30 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """What the scores of one image are made of.
+
+    Attributes
+    ----------
+    thresholds
+        IoU thresholds.
+    objects
+        int64 (3, thresholds): true positives, false positives, false negatives.
+    matched, iou_sum
+        Pairs matched at an IoU of 0.5, and the sum of their IoU.
+    pixels_both, pixels_either
+        Pixels in true and found instances, and in either.
+    """
+
+    thresholds: npt.NDArray[np.float64]
+    objects: npt.NDArray[np.int64]
+    matched: int
+    iou_sum: float
+    pixels_both: int
+    pixels_either: int
+
+
+@dataclass(frozen=True)
 class Score:
     """Agreement over a set of images.
 
@@ -74,12 +101,14 @@ class Score:
         IoU thresholds.
     true_positives, false_positives, false_negatives
         int64, one a threshold, summed over the images.
-    precision, recall, f1
+    precision, recall, f1, accuracy
         float64, one a threshold.
     mean_f1
         Mean of F1 over the thresholds from 0.5 to 0.9.
     sq
         Mean IoU of the pairs matched at 0.5.
+    pixel_iou
+        IoU of all instances taken as one.
     """
 
     thresholds: npt.NDArray[np.float64]
@@ -89,19 +118,35 @@ class Score:
     precision: npt.NDArray[np.float64]
     recall: npt.NDArray[np.float64]
     f1: npt.NDArray[np.float64]
+    accuracy: npt.NDArray[np.float64]
     mean_f1: float
     sq: float
+    pixel_iou: float
 
 
 @dataclass(frozen=True)
-class _Overlaps:
-    """Pairs of instances with a common pixel, and their IoU."""
+class Overlaps:
+    """Pairs of instances with a common pixel.
+
+    Attributes
+    ----------
+    truth, predicted
+        int64, places of the instances of each pair among the labels, in rising order.
+    iou
+        float64, intersection over union of each pair.
+    truth_labels, predicted_labels
+        int64, labels that occur, rising.
+    truth_area, predicted_area
+        int64, pixels of each instance.
+    """
 
     truth: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
     iou: npt.NDArray[np.float64]
-    truth_count: int
-    predicted_count: int
+    truth_labels: npt.NDArray[np.int64]
+    predicted_labels: npt.NDArray[np.int64]
+    truth_area: npt.NDArray[np.int64]
+    predicted_area: npt.NDArray[np.int64]
 
 
 def match(truth: Labels, predicted: Labels, iou: float = 0.5) -> Match:
@@ -114,7 +159,7 @@ def match(truth: Labels, predicted: Labels, iou: float = 0.5) -> Match:
     iou
         Least intersection over union of a pair.
     """
-    return _match(_overlaps(truth, predicted), iou)
+    return _match(overlaps(truth, predicted), iou)
 
 
 def score(
@@ -131,23 +176,40 @@ def score(
     thresholds
         IoU thresholds.
     """
+    levels = tuple(thresholds)
+    return summarise(
+        [count(t, p, levels) for t, p in zip(truths, predictions, strict=True)], levels
+    )
+
+
+def count(truth: Labels, predicted: Labels, thresholds: Iterable[float] = THRESHOLDS) -> Counts:
+    """Count the matches of one image at each IoU threshold; see `match`."""
     levels = np.array(list(thresholds), np.float64)
-    counts = np.zeros((3, len(levels)), np.int64)
-    matched: list[npt.NDArray[np.float64]] = []
-    for truth, predicted in zip(truths, predictions, strict=True):
-        overlaps = _overlaps(truth, predicted)
-        matched.append(_match(overlaps, 0.5).iou)
-        for column, level in enumerate(levels):
-            found = _match(overlaps, float(level))
-            counts[:, column] += (
-                found.true_positives,
-                found.false_positives,
-                found.false_negatives,
-            )
-    tp, fp, fn = counts
+    pairs = overlaps(truth, predicted)
+    found = [_match(pairs, float(level)) for level in levels]
+    objects = np.array(
+        [[m.true_positives, m.false_positives, m.false_negatives] for m in found], np.int64
+    ).reshape(-1, 3)
+    half = _match(pairs, 0.5)
+    a, b = np.asarray(truth) != 0, np.asarray(predicted) != 0
+    return Counts(
+        levels,
+        objects.T,
+        half.true_positives,
+        float(half.iou.sum()),
+        int((a & b).sum()),
+        int((a | b).sum()),
+    )
+
+
+def summarise(counts: Sequence[Counts], thresholds: Iterable[float] = THRESHOLDS) -> Score:
+    """Scores of the summed counts of images, all counted at the same thresholds."""
+    levels = np.array(list(thresholds), np.float64)
+    objects = sum((c.objects for c in counts), np.zeros((3, len(levels)), np.int64))
+    tp, fp, fn = objects
     f1 = _ratio(2 * tp, 2 * tp + fp + fn)
-    ious = np.concatenate(matched) if matched else np.empty(0)
     averaged = (levels >= 0.5 - 1e-9) & (levels <= MEAN_UP_TO + 1e-9)
+    matched, either = sum(c.matched for c in counts), sum(c.pixels_either for c in counts)
     return Score(
         levels,
         tp,
@@ -156,9 +218,17 @@ def score(
         precision=_ratio(tp, tp + fp, fn),
         recall=_ratio(tp, tp + fn, fp),
         f1=f1,
+        accuracy=_ratio(tp, tp + fp + fn),
         mean_f1=float(f1[averaged].mean()) if averaged.any() else float("nan"),
-        sq=float(ious.mean()) if len(ious) else 0.0,
+        sq=sum(c.iou_sum for c in counts) / matched if matched else 0.0,
+        pixel_iou=sum(c.pixels_both for c in counts) / either if either else 1.0,
     )
+
+
+def median_diameter(labels: Labels) -> float:
+    """Median over instances of the diameter in pixels of a circle of equal area; 0 without any."""
+    area = np.unique(labels[labels > 0], return_counts=True)[1]
+    return float(2 * np.sqrt(np.median(area) / np.pi)) if len(area) else 0.0
 
 
 def _ratio(
@@ -171,7 +241,8 @@ def _ratio(
     return np.where(whole > 0, part / np.maximum(whole, 1), empty)
 
 
-def _overlaps(truth: Labels, predicted: Labels) -> _Overlaps:
+def overlaps(truth: Labels, predicted: Labels) -> Overlaps:
+    """Pairs of instances of two label images with a common pixel."""
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.shape != predicted.shape:
         raise VitrailError(
@@ -185,7 +256,7 @@ def _overlaps(truth: Labels, predicted: Labels) -> _Overlaps:
     key, shared = np.unique(a[both] * np.int64(m + 1) + b[both], return_counts=True)
     i, j = key // (m + 1), key % (m + 1)
     iou = shared / (area_a[i] + area_b[j] - shared)
-    return _Overlaps(truth_labels[i - 1], predicted_labels[j - 1], iou, n, m)
+    return Overlaps(i - 1, j - 1, iou, truth_labels, predicted_labels, area_a[1:], area_b[1:])
 
 
 def _number(labels: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -197,17 +268,17 @@ def _number(labels: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
     return found.astype(np.int64), number + 1
 
 
-def _match(overlaps: _Overlaps, level: float) -> Match:
-    eligible = overlaps.iou >= level
-    truth, predicted = overlaps.truth[eligible], overlaps.predicted[eligible]
-    iou = overlaps.iou[eligible]
+def _match(pairs: Overlaps, level: float) -> Match:
+    eligible = pairs.iou >= level
+    truth, predicted = pairs.truth[eligible], pairs.predicted[eligible]
+    iou = pairs.iou[eligible]
     chosen = _assign(truth, predicted, iou)
     return Match(
-        truth[chosen],
-        predicted[chosen],
+        pairs.truth_labels[truth[chosen]],
+        pairs.predicted_labels[predicted[chosen]],
         iou[chosen],
-        overlaps.truth_count,
-        overlaps.predicted_count,
+        len(pairs.truth_labels),
+        len(pairs.predicted_labels),
     )
 
 

@@ -9,12 +9,17 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitrail.errors import VitrailError
+from vitrail.segmentation import weights as files
 
 if TYPE_CHECKING:
     from vitrail.segmentation.contract import Segmenter
+
+# What every segmenter reads of the section `segment`.
+SHARED_KEYS = ("segmenter", "channels", "merge", "preprocess", "given")
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,20 @@ class Entry:
     install
         What to install where one is missing.
     weights
-        Whether it needs a weight file, option `weights`.
+        Options that name a weight file, and what each is where it is not set: empty text where
+        there is no default, None where the file may be missing.
+    prepares
+        Whether it measures something on each slide before its tiles (`Segmenter.prepare`).
+    environment
+        Name of the conda environment of its stages, in `envs/`.
     """
 
     make: Callable[..., Segmenter]
     packages: tuple[str, ...] = ()
     install: str = ""
-    weights: bool = False
+    weights: Mapping[str, str | None] | None = None
+    prepares: bool = False
+    environment: str = "segment"
 
 
 def _watershed(**options: Any) -> Segmenter:
@@ -46,8 +58,50 @@ def _watershed(**options: Any) -> Segmenter:
     return Watershed(**options)
 
 
+def _flows(**options: Any) -> Segmenter:
+    from vitrail.segmentation.flows import FlowSegmenter
+
+    return FlowSegmenter(**options)
+
+
+def _nuclei(**options: Any) -> Segmenter:
+    return _flows(**{"cell_weights": None, "expansion_um": 0.0, **options})
+
+
+def _cells(**options: Any) -> Segmenter:
+    return _flows(**{"nuclei_weights": None, **options})
+
+
+def _cellpose(**options: Any) -> Segmenter:
+    from vitrail.segmentation.cellpose import CellposeSegmenter
+
+    return CellposeSegmenter(**options)
+
+
+def _instanseg(**options: Any) -> Segmenter:
+    from vitrail.segmentation.instanseg import InstansegSegmenter
+
+    return InstansegSegmenter(**options)
+
+
+def _of_flows(make: Callable[..., Segmenter], **weights: str) -> Entry:
+    return Entry(make, ("torch", "numba"), "torch", weights=weights, prepares=True)
+
+
 ENTRIES: dict[str, Entry] = {
     "watershed": Entry(_watershed, ("numba",), "numba"),
+    "flows": _of_flows(_flows, nuclei_weights="nuclei", cell_weights="cells"),
+    "nuclei": _of_flows(_nuclei, nuclei_weights="nuclei"),
+    "cells": _of_flows(_cells, cell_weights="cells"),
+    "cellpose": Entry(
+        _cellpose,
+        ("cellpose",),
+        "'cellpose>=3.1,<4' in an environment of its own, or run with "
+        "--software-deployment-method conda",
+        weights={"weights": "", "nuclei_weights": None},
+        environment="segment-cellpose",
+    ),
+    "instanseg": Entry(_instanseg, ("torch",), "torch"),
 }
 
 
@@ -57,34 +111,89 @@ def load(name_or_path: str, **options: Any) -> Segmenter:
     Parameters
     ----------
     name_or_path
-        A registered name, or `module:function` of one's own: a `Segmenter`, something that makes
-        one from `options`, or a function ``(image, context) -> labels`` or ``(cells, nuclei)``, see
-        `vitrail.segmentation.contract`.
+        A registered name; the path of a weight file (of `snakemake train` or of Cellpose 2 or 3 for
+        a flow network, or a TorchScript module of InstanSeg); or `module:function` of one's own: a
+        `Segmenter`, something that makes one from `options`, or a function
+        ``(image, context) -> labels`` or ``(cells, nuclei)``, see `vitrail.segmentation.contract`.
     options
         The segmenter's own.
     """
+    if Path(name_or_path).is_file():
+        return _from_file(Path(name_or_path), options)
+    return load_configured({"segmenter": name_or_path, _options_key(name_or_path): options})
+
+
+def load_configured(settings: Mapping[str, Any]) -> Segmenter:
+    """Make the segmenter that section `segment` of the configuration asks for."""
     from vitrail.segmentation.contract import Segmenter
 
-    check({"segmenter": name_or_path, name_or_path: options})
-    if name_or_path in ENTRIES:
-        return _construct(ENTRIES[name_or_path].make, name_or_path, options)
-    made = _import(name_or_path)
+    check(settings)
+    name = str(settings.get("segmenter", "watershed"))
+    options = dict(settings.get(_options_key(name)) or {})
+    if name in ENTRIES:
+        return _construct(ENTRIES[name].make, name, options)
+    made = _import(name)
     if isinstance(made, Segmenter):
         return made
     if isinstance(made, type) and issubclass(made, Segmenter):
-        return _construct(made, name_or_path, options)
+        return _construct(made, name, options)
     from vitrail.segmentation.own import FunctionSegmenter
 
-    return FunctionSegmenter(name_or_path, made, options)
+    return FunctionSegmenter(name, made, options)
 
 
-def check(settings: Mapping[str, Any]) -> None:
+def used_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of section `segment` that the chosen segmenter reads.
+
+    Keys of the other segmenters change no result, so they must not make one stale.
+    """
+    keys = {*SHARED_KEYS, _options_key(str(settings.get("segmenter", "watershed")))}
+    return {key: value for key, value in settings.items() if key in keys}
+
+
+def prepares(settings: Mapping[str, Any]) -> bool:
+    """Whether something has to be measured on a slide before its tiles are segmented."""
+    name = str(settings.get("segmenter", "watershed"))
+    if name not in ENTRIES or ENTRIES[name].prepares:
+        return True
+    merged = any(isinstance(value, list) for value in (settings.get("channels") or {}).values())
+    options = settings.get("preprocess") or {}
+    plain = not options.get("composite") and not options.get("gaussian_um")
+    return merged or not plain or options.get("gamma", 1) != 1 or bool(options.get("equalise"))
+
+
+def weight_files(settings: Mapping[str, Any]) -> list[str]:
+    """Weight files that the chosen segmenter reads: inputs of the stages that run it."""
+    name = str(settings.get("segmenter", "watershed"))
+    options = settings.get(name) or {}
+    if name == "instanseg":
+        return [_relative(files.require_instanseg(options.get("weights") or ""))]
+    wanted = (options.get(key, default) for key, default in _entry_weights(name).items())
+    found = (files.find(path) for path in wanted if path)
+    return [_relative(path) for path in found if path is not None]
+
+
+def _relative(path: Path) -> str:
+    """Path below the working directory where it is there, so that a moved folder is not stale."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def environment(settings: Mapping[str, Any]) -> str:
+    """Name of the conda environment, in `envs/`, of the stages that run the chosen segmenter."""
+    name = str(settings.get("segmenter", "watershed"))
+    return ENTRIES[name].environment if name in ENTRIES else "segment"
+
+
+def check(settings: Mapping[str, Any], packages: bool = True) -> None:
     """Raise where the configured segmenter cannot run: before anything is computed.
 
     Parameters
     ----------
     settings
         Section `segment` of the configuration.
+    packages
+        Whether to look for the packages as well: not where a stage gets an environment of its own.
     """
     name = str(settings.get("segmenter", "watershed"))
     if ":" in name:
@@ -97,22 +206,40 @@ def check(settings: Mapping[str, Any]) -> None:
         )
     entry = ENTRIES[name]
     missing = [package for package in entry.packages if importlib.util.find_spec(package) is None]
-    if missing:
+    if missing and packages:
         raise VitrailError(
             f"segment.segmenter '{name}' needs the package {missing[0]}, which is not installed; "
             f"install it with: pip install {entry.install}"
         )
-    _check_weights(name, entry, settings.get(name) or {})
+    _check_weights(name, settings.get(name) or {})
 
 
-def _check_weights(name: str, entry: Entry, options: Mapping[str, Any]) -> None:
-    from pathlib import Path
+def _options_key(name: str) -> str:
+    return "options" if ":" in name else name
 
-    path = options.get("weights")
-    if entry.weights and (not path or not Path(path).is_file()):
-        raise VitrailError(
-            f"segment.{name}.weights is '{path or ''}', where no file is; wanted: a weight file"
-        )
+
+def _entry_weights(name: str) -> Mapping[str, str | None]:
+    return (ENTRIES[name].weights or {}) if name in ENTRIES else {}
+
+
+def _check_weights(name: str, options: Mapping[str, Any]) -> None:
+    for key, default in _entry_weights(name).items():
+        chosen = options.get(key, default)
+        if chosen is not None or default == "":
+            files.require(chosen or "", f"segment.{name}.{key}")
+    if name == "instanseg":
+        files.require_instanseg(options.get("weights") or "", options.get("sha256"))
+
+
+def _from_file(path: Path, options: Mapping[str, Any]) -> Segmenter:
+    """Segmenter of a weight file, by what is in it."""
+    if files.is_torchscript(path):
+        return _construct(_instanseg, str(path), {"weights": str(path), **options})
+    from vitrail.segmentation.network import load_weights
+
+    kind = load_weights(path)[1].kind or ("nuclei" if "nuclei" in path.name else "cells")
+    key, make = {"nuclei": ("nuclei_weights", _nuclei), "cells": ("cell_weights", _cells)}[kind]
+    return _construct(make, str(path), {key: str(path), **options})
 
 
 def _check_own(name: str) -> None:

@@ -100,7 +100,7 @@ class Watershed(Segmenter):
                 "more than 0"
             )
 
-    def reach_um(self) -> float:
+    def reach_um(self, context: Context) -> float:
         """Filters, a nucleus and its neighbour, and the growth of a cell, for typical nuclei."""
         diameter = self.nucleus_diameter_um
         filtered = filters.TRUNCATE * (self.smoothing_um + SEED_SMOOTHING * diameter)

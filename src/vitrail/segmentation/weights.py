@@ -1,0 +1,113 @@
+"""Where weight files are: shipped ones by name, others by path.
+
+Standard library only: the workflow asks while it is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import vitrail
+from vitrail.errors import VitrailError
+
+FOLDER_VARIABLE = "VITRAIL_MODELS"
+INSTANSEG_VARIABLE = "INSTANSEG_BIOIMAGEIO_PATH"  # of instanseg-torch
+
+
+def folders() -> list[Path]:
+    """Folders that are searched for a name: the user's own, then that of the repository."""
+    own = os.environ.get(FOLDER_VARIABLE)
+    shipped = Path(vitrail.__file__).resolve().parents[2] / "resources/models"
+    return [*([Path(own)] if own else []), shipped]
+
+
+def find(name_or_path: str | Path) -> Path | None:
+    """Weight file of a name (`nuclei`, `cells`) or path; None where there is none."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    if len(path.parts) != 1:
+        return None
+    candidates = (folder / f"{path.name}{end}" for folder in folders() for end in ("", ".pt"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def require(name_or_path: str | Path, key: str) -> Path:
+    """Weight file of a name or path; `key` of the configuration asked for it.
+
+    Raises
+    ------
+    VitrailError
+        Where there is none: one sentence on where to put it.
+    """
+    found = find(name_or_path)
+    if found is None:
+        raise VitrailError(
+            f"{key} is '{name_or_path}', where no weight file is; wanted: a path, or a name that "
+            f"stands for a file NAME or NAME.pt in {' or '.join(str(f) for f in folders())} (set "
+            f"{FOLDER_VARIABLE} to add a folder)"
+        )
+    return found
+
+
+def require_instanseg(name_or_path: str | Path, sha256: str | None = None) -> Path:
+    """TorchScript module of InstanSeg: a path, or a name that instanseg-torch has downloaded.
+
+    Parameters
+    ----------
+    name_or_path
+        As the configuration has it.
+    sha256
+        What the file must hash to; None: any.
+
+    Raises
+    ------
+    VitrailError
+        Where there is no such file, or it hashes to something else.
+    """
+    found = find(name_or_path) or _downloaded(str(name_or_path))
+    if found is None:
+        raise VitrailError(
+            f"segment.instanseg.weights is '{name_or_path}', where no module is; wanted: the path "
+            "of an instanseg.pt, or a name downloaded before with instanseg-torch: python -c 'from "
+            'instanseg import InstanSeg; InstanSeg("NAME")\''
+        )
+    if sha256 is not None:
+        with open(found, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != sha256:
+            raise VitrailError(
+                f"{found} hashes to {digest}, but segment.instanseg.sha256 is {sha256}"
+            )
+    return found
+
+
+def _downloaded(name: str) -> Path | None:
+    """Where instanseg-torch keeps a module, the newest version of it."""
+    folder = os.environ.get(INSTANSEG_VARIABLE)
+    if folder is None:
+        package = importlib.util.find_spec("instanseg")
+        if package is None or package.origin is None:
+            return None
+        folder = str(Path(package.origin).parent / "bioimageio_models")
+    if not name or len(Path(name).parts) != 1:
+        return None
+    versions = sorted(Path(folder, name).glob("*/instanseg.pt"), key=_version)
+    return versions[-1] if versions else None
+
+
+def _version(path: Path) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", path.parent.name)]
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is a compiled TorchScript module, which carries its code, not a state dict."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())

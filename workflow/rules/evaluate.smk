@@ -1,0 +1,77 @@
+def evaluated(name):
+    """The section `segment` for one of the segmenters to evaluate, without the others' options."""
+    changes = CONFIG["evaluate"]["segmenters"][name] or {}
+    merged = settings.merge(stage_settings("segment"), changes)
+    return segmentation.used_settings(merged)
+
+
+def scored_inputs(wildcards):
+    """The table, its files and the weights; one sentence where the segmenter cannot run."""
+    asked = evaluated(wildcards.segmenter)
+    try:
+        segmentation.check(asked)
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
+    table = CONFIG["evaluate"]["table"]
+    weights = segmentation.weight_files(asked)
+    files = {"table": table} | table_files("evaluate", table)
+    return files | ({"weights": weights} if weights else {})
+
+
+rule score:
+    """Score one segmenter on a table of images and labels."""
+    input:
+        unpack(scored_inputs),
+    output:
+        scores=f"{EVALUATION}/{{segmenter}}.json",
+    log:
+        f"{RESULTS}/logs/score-{{segmenter}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score-{{segmenter}}.tsv"
+    wildcard_constraints:
+        segmenter="|".join(map(re.escape, CONFIG["evaluate"]["segmenters"])),
+    conda:
+        lambda wildcards: str(
+            ROOT
+            / f"envs/{segmentation.environment(evaluated(wildcards.segmenter))}.yaml"
+        )
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+    params:
+        settings={
+            key: value
+            for key, value in stage_settings("evaluate").items()
+            if key != "segmenters"
+        },
+        segment=lambda wildcards: evaluated(wildcards.segmenter),
+        code=code_of("score"),
+    script:
+        "../../scripts/score.py"
+
+
+rule evaluate:
+    """Compare the scores of all segmenters."""
+    input:
+        scores=expand(
+            f"{EVALUATION}/{{segmenter}}.json",
+            segmenter=CONFIG["evaluate"]["segmenters"],
+        ),
+    output:
+        scores=f"{EVALUATION}/scores.tsv",
+        images=f"{EVALUATION}/images.tsv",
+        curves=f"{EVALUATION}/curves.svg",
+    log:
+        f"{RESULTS}/logs/evaluate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+    params:
+        names=list(CONFIG["evaluate"]["segmenters"]),
+        code=code_of("evaluate"),
+    script:
+        "../../scripts/evaluate.py"

@@ -1,0 +1,32 @@
+def training_inputs(wildcards):
+    """The table, its files, and the weights to begin with."""
+    asked = stage_settings("train")
+    files = {"table": asked["table"]} | table_files("train", asked["table"])
+    return files | ({"start": asked["start"]} if asked["start"] else {})
+
+
+rule train:
+    """Train a flow network on a table of images and labels."""
+    input:
+        unpack(training_inputs),
+    output:
+        weights=f"{TRAINING}.pt",
+        card=f"{TRAINING}.json",
+        page=f"{TRAINING}.md",
+    log:
+        f"{RESULTS}/logs/train.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: CONFIG["train"]["threads"]
+    resources:
+        mem_mb=memory(6000),
+    params:
+        settings=stage_settings("train"),
+        checkpoints=f"{TRAINING}-checkpoints",
+        code=code_of("train"),
+    message:
+        f"Training {TRAINING}.pt; losses and time left: {RESULTS}/logs/train.log"
+    script:
+        "../../scripts/train.py"
