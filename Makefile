@@ -37,6 +37,7 @@ lint: $(VENV)/.installed-lint
 bench: $(VENV)/.installed-bench $(NETRD)/.installed
 	$(BIN)/python benchmarks/calibration.py
 	VITRAIL_NETRD_PYTHON=$(NETRD)/bin/python $(BIN)/python benchmarks/portraits.py --large
+	$(BIN)/python benchmarks/portrait_sizes.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/calibration_moran.py
 	$(BIN)/python benchmarks/moran.py
