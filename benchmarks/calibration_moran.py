@@ -7,7 +7,8 @@ Each field has 1,000 cells at uniform positions, joined to their 6 nearest neigh
 peers get the same fields, row-standardised weights and 199 permutations. Printed for each kind of
 p-value: the share of genes with p <= 0.05, with its standard error over fields, and the
 Kolmogorov-Smirnov distance of the p-values from uniform ones. Genes in fewer than 50 cells are
-left out of the table and shown apart, since their statistics take few values.
+left out of these and shown apart, since their statistics take few values and are skewed: there the
+normal approximation gives too many small p, which the share with p <= 0.005 shows.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import scipy.sparse as sp
 from scipy import stats
 
 CELLS, GENES, PERMUTATIONS, LEVEL, RARE = 1000, 50, 199, 0.05, 50
+# The least that so many permutations can tell.
+SMALL = 1 / (PERMUTATIONS + 1)
 
 
 def random_field(seed: int) -> tuple[Any, Any]:
@@ -105,13 +108,15 @@ def report(table: pd.DataFrame) -> None:
     rare = table[table["cells"] < RARE]
     print(f"{len(common)} genes in at least {RARE} of {CELLS} cells, {len(rare)} in fewer; "
           f"{PERMUTATIONS} permutations\n")  # fmt: skip
-    print(f"| p-value | p <= {LEVEL} | Kolmogorov-Smirnov | p <= {LEVEL}, rare genes |")
-    print("|---|---|---|---|")
+    print(f"| p-value | p <= {LEVEL} | Kolmogorov-Smirnov | p <= {LEVEL}, rare genes "
+          f"| p <= {SMALL}, rare genes |")  # fmt: skip
+    print("|---|---|---|---|---|")
     for name in table.columns.drop(["field", "cells"]):
         by_field = (common[name] <= LEVEL).groupby(common["field"]).mean()
         distance = stats.kstest(common[name].dropna(), "uniform").statistic
         print(f"| {name} | {(common[name] <= LEVEL).mean():.2%} ± {by_field.sem():.2%} "
-              f"| {distance:.3f} | {(rare[name] <= LEVEL).mean():.2%} |")  # fmt: skip
+              f"| {distance:.3f} | {(rare[name] <= LEVEL).mean():.2%} "
+              f"| {(rare[name] <= SMALL).mean():.2%} |")  # fmt: skip
 
 
 def picture(table: pd.DataFrame, path: Path) -> None:

@@ -5,8 +5,9 @@
 Cases: `permutations-wide` (200,000 cells x 300 genes), `permutations-many` (50,000 x 5,000),
 `plain` (200,000 x 5,000, no permutations), `sample` (3,000 x 100). Counts are Poisson with a
 gamma-distributed mean for each gene, log1p, float32, CSR; the graph is the union of the 6 nearest
-neighbours of uniform points, row-standardised. Each measurement is a process of its own that
-compiles on a small case before the clock starts; peers take turns and medians are shown.
+neighbours of uniform points, row-standardised. Peers take turns, each time in a process of its own
+that compiles on a small case before the clock starts and is measured first without permutations,
+then with them; medians are shown.
 
 A permutation's time is the difference between a run with permutations and one without, divided by
 their number: squidpy and esda run few (stated), since each of theirs costs the same. squidpy and
@@ -114,21 +115,25 @@ def usage() -> tuple[float, float, float]:
     return time.perf_counter(), cpu, peak
 
 
-def measure(peer: str, folder: str, permutations: int) -> dict[str, float]:
-    """Time of one peer on one case, in this process."""
+def measure(peer: str, folder: str, permutations: list[int]) -> list[dict[str, float]]:
+    """Time of one peer on one case with each number of permutations, in this process."""
     warnings.simplefilter("ignore")
     small, graph = field(500, 20, 0.3)
-    PEERS[peer](small, own_graph(peer, graph), min(permutations, 10))
+    PEERS[peer](small, own_graph(peer, graph), min(permutations[-1], 10))
     values, graph = (sp.load_npz(Path(folder, f"{name}.npz")) for name in ("values", "graph"))
     graph = own_graph(peer, graph)
-    wall, cpu, before = usage()
-    PEERS[peer](values, graph, permutations)
-    end, cpu_end, peak = usage()
-    stored = {"stored": values.nnz, "before_mb": before, "peak_mb": peak}
-    return {"wall": end - wall, "cpu": cpu_end - cpu, **stored}
+    _, _, before = usage()
+    runs = []
+    for used in permutations:
+        wall, cpu, _ = usage()
+        PEERS[peer](values, graph, used)
+        end, cpu_end, peak = usage()
+        run = {"wall": end - wall, "cpu": cpu_end - cpu, "before_mb": before, "peak_mb": peak}
+        runs.append(run | {"stored": values.nnz})
+    return runs
 
 
-def in_process(*arguments: Any) -> dict[str, float]:
+def in_process(*arguments: Any) -> list[dict[str, float]]:
     """`measure` in a process of its own."""
     command = [sys.executable, __file__, "--one", json.dumps(arguments)]
     environment = os.environ | {"NUMBA_NUM_THREADS": str(THREADS)}
@@ -149,8 +154,9 @@ def case(name: str, setting: tuple[int, int, float, int, int, int], repeats: int
             for peer, permutations in many.items():
                 if peer == "esda" and repeat:
                     continue
-                for used in sorted({0, permutations}):
-                    runs.setdefault((peer, used), []).append(in_process(peer, folder, used))
+                used = sorted({0, permutations})
+                for number, run in zip(used, in_process(peer, folder, used), strict=True):
+                    runs.setdefault((peer, number), []).append(run)
 
     def median(peer: str, used: int, what: str) -> float:
         return float(np.median([run[what] for run in runs[peer, used]]))

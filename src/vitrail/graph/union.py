@@ -48,8 +48,8 @@ def neighbour_graph(
         _count(target, begin)
     source = np.empty(np.cumsum(begin, out=begin)[-1], np.int32)
     after = begin[:-1].copy()
-    for ends in one_way:
-        _return(*ends, after, source)
+    for origin, target in one_way:
+        _return(origin, target, after, source)
     degree = np.zeros(n + 1, np.int64)
     degree[row + 1] = k + np.diff(begin)
     indptr = np.cumsum(degree)
