@@ -41,6 +41,7 @@ bench: $(VENV)/.installed-bench $(NETRD)/.installed
 	$(BIN)/python benchmarks/calibration_moran.py
 	$(BIN)/python benchmarks/moran.py
 	$(BIN)/python benchmarks/graphs.py
+	$(BIN)/python benchmarks/ingest.py
 
 clean:
 	rm -rf $(VENV) $(NETRD) .pytest_cache .mypy_cache .ruff_cache

@@ -85,7 +85,7 @@ def test_a_comma_separated_sheet(tmp_path):
         (
             ["sample\ttranscripts", "A\ta.csv"],
             "samples.tsv, row 2 (sample A): has transcripts, "
-            "wanted an image, labels, boundaries or a table.",
+            "wanted a vendor's folder, an image, labels, boundaries or a table.",
         ),
         (
             ["sample\ttable\timage", "A\ta.csv\ta.tif"],

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrail.io.boundaries import write_boundaries
+from vitrail.io.label_names import write_names
 from vitrail.io.points import PointsWriter
 from vitrail.io.raster import RasterElement
 from vitrail.io.spatialdata_store import new_store, shapes_element
@@ -219,6 +220,8 @@ class _Writer:
         for y0, y1 in box.strips(self.layout.chunk):
             strips.write(labels.read(y0, y1, box.x0, box.x1))
         strips.close()
+        if labels.names is not None:
+            write_names(self.store / f"labels/{kind}", labels.names())
 
     def _write_transcripts(self) -> tuple[list[str], TranscriptCount | None]:
         source = self.source.transcripts

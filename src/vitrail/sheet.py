@@ -31,6 +31,7 @@ COLUMNS = (
     "condition",
     "unit",
     "format",
+    "folder",
     *FILE_COLUMNS,
     "table_filter",
     "pixel_size",
@@ -84,8 +85,9 @@ def check_files(rows: Iterable[dict[str, Any]], sheet: str, made: str) -> None:
     """
     inside = Path(made)
     for row in rows:
-        for column in FILE_COLUMNS:
-            for path in row[column] or ():
+        for column in ("folder", *FILE_COLUMNS):
+            listed = [row[column]] if isinstance(row[column], str) else row[column]
+            for path in listed or ():
                 remote = "://" in path
                 if not remote and inside not in Path(path).parents and not Path(path).exists():
                     raise VitrailError(
@@ -214,10 +216,10 @@ def _check_contents(sheet: str, row: dict[str, Any]) -> None:
             "or files of a slide."
         )
     cells = set(FILE_COLUMNS) - {"transcripts", "table"}
-    if not row["table"] and not cells.intersection(given):
+    if not row["table"] and not row["folder"] and not cells.intersection(given):
         raise VitrailError(
             f"{_place(sheet, row)}: has {' and '.join(given) or 'no file'}, "
-            "wanted an image, labels, boundaries or a table."
+            "wanted a vendor's folder, an image, labels, boundaries or a table."
         )
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vitrail.errors import VitrailError
 from vitrail.io.h5ad import Categorical, write_h5ad
 from vitrail.provenance import to_json
-from vitrail.readers import paths
+from vitrail.readers import paths, reader_name
 from vitrail.readers.format import TableFormat, table_format
 from vitrail.readers.tables import CellTable, parse_filter, read_table
 
@@ -41,6 +41,18 @@ def table(
     -------
     Number of cells.
     """
+    if reader_name(entry) == "visium_hd":
+        from vitrail.readers.vendors.visium_hd_reader import read_bins
+
+        cells, scale = read_bins(row, entry), 1.0
+    else:
+        cells, scale = _read_file(row, entry)
+    write_counts(counts, str(row["sample"]), cells, scale, provenance)
+    return len(cells.xy)
+
+
+def _read_file(row: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[CellTable, float]:
+    """Cells of the sheet's file, and micrometres a unit of their positions."""
     listed = paths(row.get("table"))
     if len(listed) != 1:
         raise VitrailError(
@@ -48,9 +60,7 @@ def table(
         )
     form = table_format(entry)
     scale = _micrometres(row, entry, form)
-    cells = read_table(listed[0], form, parse_filter(row.get("table_filter")))
-    write_counts(counts, str(row["sample"]), cells, scale, provenance)
-    return len(cells.xy)
+    return read_table(listed[0], form, parse_filter(row.get("table_filter"))), scale
 
 
 def write_counts(

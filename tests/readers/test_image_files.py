@@ -10,6 +10,7 @@ from vitrail.errors import VitrailError
 from vitrail.readers.format import ImageFormat
 from vitrail.readers.image import open_image
 from vitrail.readers.labels import LabelSource
+from vitrail.readers.raster_file import open_raster
 
 RNG = np.random.default_rng(5)
 IMAGE = RNG.integers(0, 4000, (3, 210, 170), dtype=np.uint16)
@@ -327,7 +328,7 @@ def test_floats_keep_negative_values_and_lose_those_that_are_not_finite(tmp_path
 def test_labels_become_int32(tmp_path):
     data = (IMAGE[0] % 50).astype(np.uint16)
     tifffile.imwrite(tmp_path / "l.tif", data)
-    got = LabelSource(str(tmp_path / "l.tif"), None, None).read(10, 90, 5, 60)
+    got = LabelSource(open_raster(str(tmp_path / "l.tif"), None), None).read(10, 90, 5, 60)
     assert got.dtype == np.int32
     assert np.array_equal(got, data[10:90, 5:60])
 
@@ -346,5 +347,5 @@ def test_labels_become_int32(tmp_path):
 def test_labels_that_are_none(tmp_path, data, sentence):
     tifffile.imwrite(tmp_path / "l.tif", data)
     with pytest.raises(VitrailError) as caught:
-        LabelSource(str(tmp_path / "l.tif"), None, None).read(0, 9, 0, 9)
+        LabelSource(open_raster(str(tmp_path / "l.tif"), None), None).read(0, 9, 0, 9)
     assert str(caught.value) == f"{tmp_path}/l.tif: {sentence}"

@@ -33,7 +33,8 @@ def test_a_format_says_only_what_differs_from_generic():
         ),
         (
             {"format": "foreign"},
-            "sheet.tsv, row 2 (sample A): reader 'nothing' is unknown, wanted one of generic.",
+            "sheet.tsv, row 2 (sample A): reader 'nothing' is unknown, wanted one of "
+            f"{', '.join(readers.READER_NAMES)}.",
         ),
         (
             {"labels": ["a.tif"], "boundaries": ["b.csv"]},
@@ -76,7 +77,8 @@ def test_the_workflow_can_ask_without_third_party_packages():
     import sys
 
     code = (
-        "import sys; import vitrail.readers; "
+        "import sys; import vitrail.readers; from vitrail.readers import vendors; "
+        "[vendors.vendor(name) for name in vitrail.readers.VENDOR_NAMES]; "
         "print([m for m in ('numpy', 'pyarrow', 'zarr', 'tifffile') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

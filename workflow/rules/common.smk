@@ -33,6 +33,7 @@ SAMPLE_STAGES = (
     "portrait",
     "topography",
     "assemble",
+    "explorer",
 )
 
 
@@ -49,8 +50,11 @@ def load_inputs():
     rows = sheet.read_sheet(complete["samples"], SAMPLE_STAGES)
     sheet.check_files(rows, complete["samples"], synthetic_folder(complete))
     settings.check_overrides(complete, rows, schema, complete["samples"])
+    # A vendor's folder is resolved into its files, so that all else sees a row that names them.
+    rows = [
+        readers.check(row, complete["formats"], complete["samples"]) for row in rows
+    ]
     for row in rows:
-        readers.check(row, complete["formats"], complete["samples"])
         if not row["table"]:
             chosen = settings.stage_settings(complete, "segment", row)
             segmentation.check(chosen, packages=not own_environments())
@@ -223,6 +227,7 @@ STAGES = {
     "portrait": lambda: each("portraits.npz", SAMPLES),
     "topography": lambda: each("topography.parquet", filter(has_topography, SAMPLES)),
     "assemble": lambda: each("{sample}.h5ad", SAMPLES),
+    "explorer": lambda: each("explorer", SLIDES),
     "cohort": lambda: [f"{COHORT}/cohort.h5ad"],
     "compare": lambda: [f"{COHORT}/comparison.parquet"],
     "report": lambda: [f"{COHORT}/report.html"],
@@ -236,17 +241,22 @@ def has_transcripts(sample):
 
 
 def has_genes(sample):
-    """Whether a sample may have genes: of the tables, only a h5ad holds counts."""
+    """Whether a sample may have genes: of the tables, only HDF5 holds counts."""
     if not is_table(sample):
         return True
     counts = format_of(sample).get("table", {}).get("counts")
-    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith(".h5ad")
+    return bool(counts) and str(SAMPLES[sample]["table"][0]).endswith((".h5ad", ".h5"))
 
 
 def has_topography(sample):
     """Whether the config or the sheet says what a tumour is in this sample."""
     asked = stage_settings("topography", sample)
     return bool(asked["tumour_types"] or asked["outlines"])
+
+
+def has_explorer(sample):
+    """Whether the folder for Xenium Explorer is made with all other results."""
+    return stage_settings("explorer", sample)["write"]
 
 
 def candidate_files(sample):
@@ -286,6 +296,7 @@ def synthetic_files():
 
 def all_results():
     assembled = each("{sample}.h5ad", SAMPLES) + each("{sample}.zarr", SAMPLES)
+    assembled += each("explorer", filter(has_explorer, SLIDES))
     cohort = ["cohort.h5ad", "autocorrelation.parquet", "divergence.parquet"]
     cohort += ["comparison.parquet", "topography.parquet", "topography_tests.parquet"]
     cohort += ["report.html"]

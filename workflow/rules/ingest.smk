@@ -11,7 +11,7 @@ rule ingest:
         benchmark_of("ingest")
     conda:
         "../../envs/ingest.yaml"
-    threads: 1
+    threads: decoding_threads
     resources:
         mem_mb=memory(2000),
         runtime=minutes(20, 0.01),

@@ -2,6 +2,8 @@
 
 SLIDE_COLUMNS = (
     "format",
+    "folder",
+    "described_by",
     "image",
     "transcripts",
     "labels",
@@ -19,7 +21,24 @@ def raw_files(wildcards):
     return readers.input_files(SAMPLES[wildcards.sample], format_of(wildcards.sample))
 
 
-TABLE_COLUMNS = ("format", "table", "table_filter", "pixel_size")
+# Input from which on the decoding of an image is worth more than one thread.
+LARGE_BYTES = 256 << 20
+
+
+def decoding_threads(wildcards, input):
+    """Threads of stage ingest: the bits are the same, small slides run beside each other."""
+    there = [Path(file) for file in input if Path(file).is_file()]
+    return 4 if sum(file.stat().st_size for file in there) > LARGE_BYTES else 1
+
+
+TABLE_COLUMNS = (
+    "format",
+    "folder",
+    "described_by",
+    "table",
+    "table_filter",
+    "pixel_size",
+)
 
 
 def segmented(wildcards):
@@ -110,6 +129,17 @@ def reported_config():
         name: section for name, section in CONFIG.items() if name not in unreported
     }
     return sections | {"tile": provenance.record("tile", CONFIG["tile"])["settings"]}
+
+
+EXPLORER_PARTS = ("slide", "info", "outlines", "nuclei", "transcripts")
+
+
+def explored(wildcards):
+    """What the folder for Xenium Explorer is made from."""
+    sample = wildcards.sample
+    names = parts_of(sample)
+    files = {part: of(sample, names[part]) for part in EXPLORER_PARTS if part in names}
+    return files | {"cells": of(sample, f"{sample}.h5ad")}
 
 
 def outlined(wildcards):

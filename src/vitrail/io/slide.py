@@ -80,6 +80,13 @@ class Slide:
         """Given label image of ``cells`` or ``nuclei``: zarr array int32 (y, x)."""
         return self._array(f"labels/{kind}")
 
+    def label_names(self, kind: str) -> list[str] | None:
+        """The vendor's names of the given labels 1 to n; None where labels have numbers alone."""
+        from vitrail.io.label_names import read_names
+
+        self._need(f"labels/{kind}")
+        return read_names(self.path / "labels" / kind)
+
     def transcript_parts(self) -> list[Path]:
         """Parquet files of the raw transcripts, in order; none where the slide has none."""
         from vitrail.io.points import part_paths

@@ -14,7 +14,9 @@ from vitrail.errors import VitrailError
 from vitrail.settings import merge
 
 DEFAULT_FORMAT = "generic"
-READER_NAMES = ("generic",)
+# Readers of folders that instruments write, see `vitrail.readers.vendors`.
+VENDOR_NAMES = ("cosmx", "imc", "merscope", "phenocycler", "visium_hd", "xenium")
+READER_NAMES = (DEFAULT_FORMAT, *VENDOR_NAMES)
 SLIDE_FILES = (
     "image",
     "transcripts",
@@ -35,6 +37,11 @@ def format_settings(formats: Mapping[str, Any], name: str | None) -> dict[str, A
         The config's mapping of format names to entries.
     name
         The sheet's cell; None for ``generic``.
+
+    Returns
+    -------
+    The entry. Of a vendor's reader, ``given`` holds what the config says beyond ``generic``: that
+    counts before what the reader knows of the vendor's files.
     """
     generic = formats.get(DEFAULT_FORMAT) or {}
     if name is None:
@@ -44,10 +51,13 @@ def format_settings(formats: Mapping[str, Any], name: str | None) -> dict[str, A
             f"format '{name}' is unknown, wanted one of the config's 'formats': "
             f"{', '.join(sorted(formats))}."
         )
-    return merge(generic, formats[name] or {})
+    entry = merge(generic, formats[name] or {})
+    if entry.get("reader") in VENDOR_NAMES:
+        entry["given"] = merge({}, formats[name])
+    return entry
 
 
-def check(row: Mapping[str, Any], formats: Mapping[str, Any], sheet: str) -> None:
+def check(row: Mapping[str, Any], formats: Mapping[str, Any], sheet: str) -> dict[str, Any]:
     """Check what one row of the sheet says about its format, before anything runs.
 
     Parameters
@@ -59,18 +69,22 @@ def check(row: Mapping[str, Any], formats: Mapping[str, Any], sheet: str) -> Non
     sheet
         Path of the sheet, for the message.
 
+    Returns
+    -------
+    The row, a vendor's folder resolved into its files (see `fill`).
+
     Raises
     ------
     VitrailError
-        If the format or its reader is unknown, the row gives cells or nuclei twice, or ``z`` is
-        neither an index nor a projection.
+        If the format or its reader is unknown, the row gives cells or nuclei twice, ``z`` is
+        neither an index nor a projection, or a vendor's folder lacks a file.
     """
     place = f"{sheet}, row {row.get('row')} (sample {row.get('sample')})"
     try:
         entry = format_settings(formats, row.get("format"))
-        reader_name(entry)
         check_single_source(row)
         plane(row.get("z"))
+        return fill(row, entry)
     except VitrailError as error:
         raise VitrailError(f"{place}: {error}") from None
 
@@ -81,6 +95,40 @@ def reader_name(entry: Mapping[str, Any]) -> str:
     if name not in READER_NAMES:
         raise VitrailError(f"reader '{name}' is unknown, wanted one of {', '.join(READER_NAMES)}.")
     return str(name)
+
+
+def fill(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Row of the sheet whose file columns name the files of its folder, where it has one.
+
+    Parameters
+    ----------
+    row
+        Row of the sheet.
+    entry
+        Format entry, as from `format_settings`.
+
+    Returns
+    -------
+    The row, with ``described_by``: files of the folder that say how others are to be read.
+
+    Raises
+    ------
+    VitrailError
+        If a file of the folder is missing, or the format reads no folder.
+    """
+    name = reader_name(entry)
+    if "described_by" in row:
+        return dict(row)
+    if name in VENDOR_NAMES:
+        from vitrail.readers import vendors
+
+        return vendors.fill(name, row, entry)
+    if row.get("folder"):
+        raise VitrailError(
+            f"names the folder '{row['folder']}', but reader '{name}' reads single files; wanted "
+            f"a format whose reader is one of {', '.join(VENDOR_NAMES)}."
+        )
+    return {**row, "described_by": []}
 
 
 def check_single_source(row: Mapping[str, Any]) -> None:
@@ -113,9 +161,14 @@ def input_files(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, l
         Row of the sheet; file columns hold lists of paths or None.
     entry
         Format entry, as from `format_settings`.
+
+    Returns
+    -------
+    Of a vendor's folder, ``folder`` holds the files that describe the others.
     """
-    reader_name(entry)
-    given = {column: paths(row.get(column)) for column in SLIDE_FILES}
+    row = fill(row, entry)
+    given = {column: paths(row.get(column)) for column in (*SLIDE_FILES, "table")}
+    given["folder"] = paths(row.get("described_by"))
     return {
         column: [file for path in listed for file in _files(path)]
         for column, listed in given.items()

@@ -109,7 +109,7 @@ class BoundarySource:
         region
             (x0, y0, x1, y1) in micrometres: outlines that do not touch it are left out.
         """
-        ids, geometry = self._wkb() if self._geometry is not None else self._corners()
+        ids, geometry = self.outlines()
         in_file = len(ids)
         matrix = to_global(self.form.placement, frame, self.path)
         geometry = shapely.transform(
@@ -117,6 +117,9 @@ class BoundarySource:
         )
         geometry, repaired = _valid(geometry)
         solid = shapely.area(geometry) > 0
+        if self.form.grow_px:
+            by = self.form.grow_px * frame.pixel_size
+            geometry[solid] = shapely.buffer(geometry[solid], by, join_style="mitre")
         keep = solid
         if region is not None:
             keep = solid & shapely.intersects(geometry, shapely.box(*region))
@@ -128,6 +131,10 @@ class BoundarySource:
             repaired=int(np.count_nonzero(repaired & solid)),
             outside_region=int(np.count_nonzero(solid & ~keep)),
         )
+
+    def outlines(self) -> tuple[list[str], Geometries]:
+        """Ids and outlines as the file has them, one an id, in the order of the file."""
+        return self._wkb() if self._geometry is not None else self._corners()
 
     def _geometry_column(self) -> str | None:
         """Column of WKB: the one that the format names, or GeoParquet's primary column."""
@@ -178,7 +185,7 @@ class BoundarySource:
         kinds = shapely.get_type_id(shapes)
         if not np.isin(kinds, POLYGONS).all():
             raise VitrailError(f"{self.path}: holds geometries that are not polygons.")
-        return _joined(ids, shapes)
+        return joined(ids, shapes)
 
     def _corners(self) -> tuple[list[str], Geometries]:
         columns = self._read({"cell": NAME, "x": pa.float64(), "y": pa.float64()})
@@ -187,20 +194,10 @@ class BoundarySource:
             return [], np.zeros(0, dtype=object)
         names = cell.dictionary.to_pylist()
         self._check_ids([None] if cell.null_count else names)
-        owner = _in_order_of_appearance(cell.indices.to_numpy())
-        planes = columns["plane"].to_numpy() if "plane" in columns else np.zeros(len(owner))
-        # A stable sort keeps the corners of one outline in the order of the file.
-        order = np.lexsort((planes, owner))
-        xy = np.stack([columns["x"].to_numpy(), columns["y"].to_numpy()], axis=1)[order]
-        if not np.isfinite(xy).all():
-            raise VitrailError(f"{self.path}: holds a corner whose position is not a number.")
-        code = cell.indices.to_numpy()[order]
-        owner, planes = owner[order], planes[order]
-        new = np.ones(len(owner), dtype=bool)
-        new[1:] = (owner[1:] != owner[:-1]) | (planes[1:] != planes[:-1])
-        start = np.append(np.flatnonzero(new), len(owner))
-        kept_ids = [names[k] for k in code[start[:-1]].tolist()]
-        return _joined(kept_ids, _polygons(xy, start))
+        planes = columns["plane"].to_numpy() if "plane" in columns else None
+        xy = np.stack([columns["x"].to_numpy(), columns["y"].to_numpy()], axis=1)
+        codes, shapes = from_corners(self.path, cell.indices.to_numpy(), xy, planes)
+        return joined([names[k] for k in codes.tolist()], shapes)
 
     def _check_ids(self, ids: list[str | None]) -> None:
         if None in ids or "" in ids:
@@ -209,7 +206,43 @@ class BoundarySource:
             )
 
 
-def _in_order_of_appearance(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+def from_corners(
+    path: str,
+    codes: npt.NDArray[np.integer],
+    xy: npt.NDArray[np.float64],
+    planes: npt.NDArray[np.float64] | None = None,
+) -> tuple[npt.NDArray[np.integer], Geometries]:
+    """Polygons from a table of corners.
+
+    Parameters
+    ----------
+    path
+        The table, for the message.
+    codes
+        Number of the outline of each corner.
+    xy
+        float64 (n, 2), the corners of each outline in order.
+    planes
+        Plane of each corner, where an outline has several.
+
+    Returns
+    -------
+    Number and polygon of each outline (and plane), in the order in which the table begins them.
+    """
+    if not np.isfinite(xy).all():
+        raise VitrailError(f"{path}: holds a corner whose position is not a number.")
+    owner = _in_order_of_appearance(codes)
+    planes = np.zeros(len(owner)) if planes is None else planes
+    # A stable sort keeps the corners of one outline in the order of the file.
+    order = np.lexsort((planes, owner))
+    owner, planes = owner[order], planes[order]
+    new = np.ones(len(owner), dtype=bool)
+    new[1:] = (owner[1:] != owner[:-1]) | (planes[1:] != planes[:-1])
+    start = np.append(np.flatnonzero(new), len(owner))
+    return codes[order][start[:-1]], _polygons(xy[order], start)
+
+
+def _in_order_of_appearance(codes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Codes numbered anew by where each first occurs."""
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
@@ -231,7 +264,7 @@ def _polygons(xy: npt.NDArray[np.float64], start: npt.NDArray[np.int64]) -> Geom
     return result
 
 
-def _joined(ids: list[str], shapes: Geometries) -> tuple[list[str], Geometries]:
+def joined(ids: list[str], shapes: Geometries) -> tuple[list[str], Geometries]:
     """One outline an id: parts of one id (its planes) are united."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(ids):

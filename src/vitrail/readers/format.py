@@ -50,6 +50,7 @@ class BoundaryFormat:
 
     columns: Mapping[str, str | None]
     plane: int | str | None = None
+    grow_px: float = 0.0
     delimiter: str | None = None
     placement: Placement = field(default_factory=Placement)
 

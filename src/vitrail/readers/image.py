@@ -138,18 +138,23 @@ def open_image(
         If a file cannot be read, files do not fit each other, the dtype is none of uint8, uint16
         and floating point, or the plane is not there.
     """
-    files = [open_raster(path, form.axes, threads) for path in paths]
+    return image_of([open_raster(path, form.axes, threads) for path in paths], form, z)
+
+
+def image_of(files: Sequence[RasterFile], form: ImageFormat, z: int | str | None) -> ImageSource:
+    """Image of a slide from files that are open (see `open_image`)."""
+    first = files[0]
     _check_alike(files)
-    if str(files[0].dtype) not in DTYPES:
+    if str(first.dtype) not in DTYPES:
         raise VitrailError(
-            f"{paths[0]}: pixels are {files[0].dtype}, wanted uint8, uint16 or floating point."
+            f"{first.path}: pixels are {first.dtype}, wanted uint8, uint16 or floating point."
         )
     layers = _arranged(files, form)
-    _check_plane(paths[0], min(len(layer.planes) for layer in layers), z)
-    return ImageSource(layers, _channel_names(paths[0], layers, form), z)
+    _check_plane(first.path, min(len(layer.planes) for layer in layers), z)
+    return ImageSource(layers, _channel_names(first.path, layers, form), z)
 
 
-def _check_alike(files: list[RasterFile]) -> None:
+def _check_alike(files: Sequence[RasterFile]) -> None:
     first = files[0]
     for other in files[1:]:
         if (other.shape, other.dtype) != (first.shape, first.dtype):
@@ -173,7 +178,7 @@ def _check_plane(path: str, planes: int, z: int | str | None) -> None:
         raise VitrailError(f"{path}: has no plane {z}, wanted one of 0 to {planes - 1}.")
 
 
-def _arranged(files: list[RasterFile], form: ImageFormat) -> list[Layer]:
+def _arranged(files: Sequence[RasterFile], form: ImageFormat) -> list[Layer]:
     if isinstance(form.files, tuple):
         return _by_description(files, form.files)
     if form.files == "planes":
@@ -197,7 +202,7 @@ def _layers(file: RasterFile) -> list[Layer]:
     return layers
 
 
-def _as_planes(files: list[RasterFile]) -> list[Layer]:
+def _as_planes(files: Sequence[RasterFile]) -> list[Layer]:
     stacks = [_layers(file) for file in files]
     for file in files:
         if file.groups != files[0].groups:
@@ -211,7 +216,9 @@ def _as_planes(files: list[RasterFile]) -> list[Layer]:
     ]
 
 
-def _by_description(files: list[RasterFile], described: tuple[dict[str, Any], ...]) -> list[Layer]:
+def _by_description(
+    files: Sequence[RasterFile], described: tuple[dict[str, Any], ...]
+) -> list[Layer]:
     """Layers from one {channel, z} a file, channels in the order in which they first occur."""
     if len(described) != len(files):
         raise VitrailError(

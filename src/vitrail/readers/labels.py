@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vitrail.errors import VitrailError
-from vitrail.readers.raster_file import open_raster
+from vitrail.readers.raster_file import RasterFile
 
 MAX_LABEL = int(np.iinfo(np.int32).max)
 
@@ -16,28 +17,43 @@ MAX_LABEL = int(np.iinfo(np.int32).max)
 class LabelSource:
     """Label image, read strip by strip as int32.
 
+    Parameters
+    ----------
+    file
+        Its file.
+    z
+        The sheet's plane, for files with several.
+
     Attributes
     ----------
     shape
         (height, width) in pixels.
     pixel_size
         Micrometres a pixel where the file says so.
+    names
+        Gives the vendor's name of each label from 1, where there are names; else None.
+
+    Raises
+    ------
+    VitrailError
+        If its pixels are not one channel of whole numbers, or the plane is not there.
     """
 
-    def __init__(self, path: str, axes: str | None, z: int | str | None, threads: int = 1) -> None:
-        self._file = open_raster(path, axes, threads)
-        if self._file.dtype.kind not in "ui":
+    def __init__(self, file: RasterFile, z: int | str | None) -> None:
+        self._file = file
+        if file.dtype.kind not in "ui":
             raise VitrailError(
-                f"{path}: labels are {self._file.dtype}, wanted whole numbers (0 = background)."
+                f"{file.path}: labels are {file.dtype}, wanted whole numbers (0 = background)."
             )
-        if sum(self._file.groups) != 1:
+        if sum(file.groups) != 1:
             raise VitrailError(
-                f"{path}: has {sum(self._file.groups)} channels, wanted one label image."
+                f"{file.path}: has {sum(file.groups)} channels, wanted one label image."
             )
-        self._plane = _plane(path, self._file.planes, z)
-        self.path = path
-        self.shape = self._file.shape
-        self.pixel_size = self._file.pixel_size
+        self._plane = _plane(file.path, file.planes, z)
+        self.path = file.path
+        self.shape = file.shape
+        self.pixel_size = file.pixel_size
+        self.names: Callable[[], list[str]] | None = None
 
     def read(self, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[np.int32]:
         """Labels in a half-open box of pixels, int32 (y, x)."""

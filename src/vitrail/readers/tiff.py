@@ -12,8 +12,8 @@ import numpy.typing as npt
 import tifffile
 
 from vitrail.errors import VitrailError
-from vitrail.readers.ome_xml import read_ome
 from vitrail.readers.raster_file import check_axes
+from vitrail.readers.tiff_metadata import described
 
 Array = npt.NDArray[Any]
 
@@ -41,11 +41,14 @@ class TiffRaster:
         self.planes = size.get("Z", 1)
         self._samples = size.get("S", 1)
         self.groups = [self._samples] * size.get("C", 1)
-        self.pixel_size: float | None = None
-        self.names: list[str] | None = None
-        if self._file.ome_metadata:
-            self.pixel_size, self.names = read_ome(path, self._file.ome_metadata)
+        self.pixel_size, self.names = described(path, self._file)
         self._pages = self._open_pages(series, threads)
+
+    @staticmethod
+    def unnamed_pages(path: str) -> int:
+        """Number of pages of a file that does not say what their axis is; 0 where it does."""
+        series = _open(path).series[0]
+        return len(series.pages) if len(series.axes) == 3 and series.axes[0] in "QI" else 0
 
     def read(self, group: int, plane: int, y0: int, y1: int) -> Array:
         """Whole rows of one group of channels, as an array (c, y, x)."""
@@ -81,6 +84,12 @@ class TiffRaster:
             at = dict(zip(leading, index, strict=True))
             pages[at.get("C", 0), at.get("Z", 0)] = _CodedPlane(page, threads)
         return pages
+
+
+def page_description(path: str) -> str:
+    """What the first page of a TIFF says about itself."""
+    page: Any = _open(path).pages[0]
+    return str(page.description or "")
 
 
 def _open(path: str) -> tifffile.TiffFile:

@@ -16,6 +16,7 @@ from vitrail.readers.format import TranscriptFormat
 from vitrail.readers.placement import Frame, apply, to_global
 
 GENE = pa.dictionary(pa.int32(), pa.string())
+Float = npt.NDArray[np.float64]
 Region = tuple[float, float, float, float]
 
 
@@ -97,7 +98,7 @@ class TranscriptSource:
             Is kept up to date.
         """
         matrix = to_global(self.form.placement, frame, self.path)
-        for batch in read_batches(self.path, self._columns(), self.form.delimiter):
+        for batch in read_batches(self.path, self.columns(), self.form.delimiter):
             table = self._batch(batch, matrix, count)
             count.rows_in_file += table.num_rows
             if region is not None:
@@ -107,7 +108,8 @@ class TranscriptSource:
             _extend(count, table)
             yield table
 
-    def _columns(self) -> dict[str, pa.DataType]:
+    def columns(self) -> dict[str, pa.DataType]:
+        """Columns of the file that are read, and their types."""
         types = {
             "x": pa.float64(),
             "y": pa.float64(),
@@ -129,7 +131,7 @@ class TranscriptSource:
         self, batch: pa.Table, matrix: npt.NDArray[np.float64], count: TranscriptCount
     ) -> pa.Table:
         names = self.form.columns
-        x, y = apply(matrix, _numbers(batch[names["x"]]), _numbers(batch[names["y"]]))
+        x, y = apply(matrix, *self.positions(batch))
         start = count.rows_in_file
         columns = {
             "x": pa.array(x),
@@ -142,9 +144,20 @@ class TranscriptSource:
         if names["quality"]:
             columns["quality"] = batch[names["quality"]]
         if names["cell"]:
-            columns["source_cell"] = self._cells(batch[names["cell"]])
+            columns["source_cell"] = self.source_cells(batch)
         wanted = schema(self.form)
         return pa.table({name: columns[name] for name in wanted.names}, schema=wanted)
+
+    def positions(self, batch: pa.Table) -> tuple[Float, Float]:
+        """Positions x and y of a batch as the file has them; missing ones are NaN."""
+        x, y = (batch[self.form.columns[axis]] for axis in ("x", "y"))
+        return numbers(x), numbers(y)
+
+    def source_cells(self, batch: pa.Table) -> pa.ChunkedArray | pa.Array:
+        """The vendor's cell of each row of a batch, null where there is none."""
+        column = batch[self.form.columns["cell"]]
+        none = pa.array(self.form.no_cell, pa.string())
+        return pc.if_else(pc.is_in(column, value_set=none), pa.scalar(None, pa.string()), column)
 
     def _genes(self, column: pa.ChunkedArray, count: TranscriptCount) -> pa.Array:
         """Codes into one dictionary that grows in the order of the file."""
@@ -174,25 +187,21 @@ class TranscriptSource:
                 "(counted from 0), wanted the name of a gene."
             )
 
-    def _cells(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        none = pa.array(self.form.no_cell, pa.string())
-        return pc.if_else(pc.is_in(column, value_set=none), pa.scalar(None, pa.string()), column)
 
-
-def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def numbers(column: pa.ChunkedArray) -> Float:
     """Missing numbers as NaN."""
     return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
 def _inside(table: pa.Table, region: Region) -> pa.Table:
-    x, y = _numbers(table["x"]), _numbers(table["y"])
+    x, y = numbers(table["x"]), numbers(table["y"])
     x0, y0, x1, y1 = region
     inside = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
     return table.filter(pa.array(inside | np.isnan(x) | np.isnan(y)))
 
 
 def _extend(count: TranscriptCount, table: pa.Table) -> None:
-    xy = np.stack([_numbers(table["x"]), _numbers(table["y"])])
+    xy = np.stack([numbers(table["x"]), numbers(table["y"])])
     xy = xy[:, np.isfinite(xy).all(axis=0)]
     if xy.shape[1]:
         count.low = np.minimum(count.low, xy.min(axis=1))
