@@ -111,8 +111,9 @@ def read_image(row: Row) -> npt.NDArray[Any]:
 def read_labels(row: Row) -> npt.NDArray[np.int32]:
     """Labels int32 (y, x) without those of fewer than `min_area` pixels."""
     from vitrail.readers.labels import LabelSource
+    from vitrail.readers.raster_file import open_raster
 
-    source = LabelSource(row.labels, None, None)
+    source = LabelSource(open_raster(row.labels, None), None)
     labels = source.read(0, source.shape[0], 0, source.shape[1])
     if row.min_area > 1:
         _, number, area = np.unique(labels, return_inverse=True, return_counts=True)

@@ -52,13 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [row for name in HELD_OUT for row in nuclei_rows(given.nuclei / name, name, given.seed)]
     rows += read_table(given.synthetic / "nuclei.tsv")
     base = given.out.resolve().parent
-    relative = [
-        replace(
-            row, image=os.path.relpath(row.image, base), labels=os.path.relpath(row.labels, base)
-        )
-        for row in rows
-    ]
-    write_table(given.out, relative)
+
+    def seen_from_table(path: str) -> str:
+        return os.path.relpath(path, base) if path else ""
+
+    write_table(
+        given.out,
+        [
+            replace(row, image=seen_from_table(row.image), labels=seen_from_table(row.labels))
+            for row in rows
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,5 +192,5 @@ def validation_batches(
     examples: Sequence[Example], settings: Settings, count: int = 4
 ) -> list[Batch]:
     """Batches that are the same at every validation."""
-    draw: Callable[[int], Batch] = lambda step: draw_batch(examples, settings, VALIDATION, step)  # noqa: E731
-    return [draw(step) for step in range(count)] if examples else []
+    steps = range(count if examples else 0)
+    return [draw_batch(examples, settings, VALIDATION, step) for step in steps]
