@@ -126,9 +126,7 @@ def configure(folder, size, arguments):
 
 def snakemake(folder, target):
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "run.yaml"]
-    result = subprocess.run(
-        [*command, "--quiet", "all", "--", target], cwd=folder, capture_output=True, text=True
-    )
+    result = subprocess.run([*command, "--", target], cwd=folder, capture_output=True, text=True)
     if result.returncode:
         raise SystemExit(result.stdout[-3000:] + result.stderr[-3000:])
 
