@@ -20,6 +20,9 @@ class Named(dict):
 
     __getattr__ = dict.__getitem__
 
+    def __iter__(self):
+        return iter(self.values())
+
 
 def run_script(stage, inputs, outputs, settings=None, **params):
     """Run a stage's script in this process."""

@@ -43,6 +43,9 @@ def write(folder, window=1024, threads=1):
 class Named(SimpleNamespace):
     """Named items as Snakemake gives them to a script."""
 
+    def __iter__(self):
+        return iter(vars(self).values())
+
     def items(self):
         return vars(self).items()
 

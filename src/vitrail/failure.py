@@ -36,13 +36,15 @@ def explain(error: BaseException, inputs: Iterable[str], outputs: Iterable[str])
         return f"{place}: could not be written, {LOCKED[number]}; make it writable and run again."
     if isinstance(error, MemoryError):
         return "ran out of memory; run again with more of it, or with fewer jobs at once."
+    message = (str(error).splitlines() or [""])[0]
+    if isinstance(error, AssertionError):
+        return f"stopped by a check of its own results: {message}"
     from vitrail.io.verify import first_unreadable
 
     broken = first_unreadable(inputs)
     if broken:
         path, found = broken
         return f"{path}: cannot be read ({found}); remove it and run again, to have it made anew."
-    message = (str(error).splitlines() or [""])[0]
     return f"stopped by an error that was not foreseen, {type(error).__name__}: {message}"
 
 

@@ -46,7 +46,8 @@ def test_it_finds_the_planted_nuclei_and_cells(settings):
     found, values = segmented(slide_of(image), settings)
     assert f1(nuclei, found.nuclei) > 0.98
     assert f1(cells, found.cells) > 0.98
-    assert len(found.cells) == len(found.nuclei)
+    # Each nucleus has a cell of its own; a cell may be without.
+    assert len(found.nuclei) <= len(found.cells) <= 1.02 * len(found.nuclei)
     # Nuclei of 14 pixels, cells of 20; a size model of 12 scenes is no better.
     assert values["flows"]["nuclei"]["diameter_px"] == pytest.approx(14, rel=0.3)
     assert values["flows"]["cells"]["diameter_px"] == pytest.approx(20, rel=0.5)

@@ -23,7 +23,7 @@ from vitrail.segmentation.rescale import Window
 Float32 = npt.NDArray[np.float32]
 View = tuple[bool, bool, bool]  # turned upside down, left to right, and with its axes swapped
 
-MARGIN = 6  # strides around a block: beyond, outputs change by a thousandth at most
+MARGIN = 10  # strides around a block: beyond, outputs change by a ten-thousandth at most
 # Bytes of one tensor at full resolution, which bounds a block. On a CPU it stays below the 32 MB at
 # which the allocator would fetch, and clear, fresh pages for every tensor; but no block is so small
 # that most of it is margin.
