@@ -55,7 +55,8 @@ def test_an_unknown_format(deployment):
     edit_sheet(deployment, "patient2\tsynthetic", "patient2\txenium9")
     assert (
         "config/samples.tsv, row 3 (sample B): format 'xenium9' is unknown, wanted one of the "
-        "config's 'formats': cosmx, generic, imc, merscope, phenocycler, synthetic, visium_hd, xenium."
+        "config's 'formats': cosmx, generic, imc, merscope, phenocycler, synthetic, visium_hd, "
+        "xenium."
     ) in sentence_of(deployment)
 
 
