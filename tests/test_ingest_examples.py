@@ -135,7 +135,9 @@ def test_xenium_without_an_image(tmp_path):
     )
     inside = np.zeros(len(table), bool)
     inside[point] = True
-    assert (inside == over).mean() > 0.99
+    # Of some cells beyond the crop there is no outline.
+    outlined = np.isin(table["source_cell"].to_numpy(), np.array(ids))
+    assert (inside == over)[outlined].mean() > 0.99
     own = table["source_cell"].to_numpy()[point] == np.array(ids)[nucleus]
     assert own[over[point]].mean() > 0.998
 
