@@ -1,23 +1,3 @@
-def evaluated(name):
-    """The section `segment` for one of the segmenters to evaluate, without the others' options."""
-    changes = CONFIG["evaluate"]["segmenters"][name] or {}
-    merged = settings.merge(stage_settings("segment"), changes)
-    return segmentation.used_settings(merged)
-
-
-def scored_inputs(wildcards):
-    """The table, its files and the weights; one sentence where the segmenter cannot run."""
-    asked = evaluated(wildcards.segmenter)
-    try:
-        segmentation.check(asked)
-    except VitrailError as error:
-        raise WorkflowError(str(error)) from None
-    table = CONFIG["evaluate"]["table"]
-    weights = segmentation.weight_files(asked)
-    files = {"table": table} | table_files("evaluate", table)
-    return files | ({"weights": weights} if weights else {})
-
-
 rule score:
     """Score one segmenter on a table of images and labels."""
     input:

@@ -1,4 +1,4 @@
-"""What the stages that run a segmenter read, by the segmenter and by what a sample has."""
+"""What the stages that run, train or score a segmenter read, by the segmenter and the sample."""
 
 GIVEN_COLUMNS = ("labels", "nucleus_labels", "boundaries", "nucleus_boundaries")
 
@@ -37,3 +37,30 @@ def segmentable(wildcards):
     if is_prepared(wildcards.sample):
         files["prepared"] = of(wildcards.sample, "prepared.json")
     return files
+
+
+def training_inputs(wildcards):
+    """The table, its files, and the weights to begin with."""
+    asked = stage_settings("train")
+    files = {"table": asked["table"]} | table_files("train", asked["table"])
+    return files | ({"start": asked["start"]} if asked["start"] else {})
+
+
+def evaluated(name):
+    """The section `segment` for one of the segmenters to evaluate, without the others' options."""
+    changes = CONFIG["evaluate"]["segmenters"][name] or {}
+    merged = settings.merge(stage_settings("segment"), changes)
+    return segmentation.used_settings(merged)
+
+
+def scored_inputs(wildcards):
+    """The table, its files and the weights; one sentence where the segmenter cannot run."""
+    asked = evaluated(wildcards.segmenter)
+    try:
+        segmentation.check(asked)
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
+    table = CONFIG["evaluate"]["table"]
+    weights = segmentation.weight_files(asked)
+    files = {"table": table} | table_files("evaluate", table)
+    return files | ({"weights": weights} if weights else {})

@@ -1,10 +1,3 @@
-def training_inputs(wildcards):
-    """The table, its files, and the weights to begin with."""
-    asked = stage_settings("train")
-    files = {"table": asked["table"]} | table_files("train", asked["table"])
-    return files | ({"start": asked["start"]} if asked["start"] else {})
-
-
 rule train:
     """Train a flow network on a table of images and labels."""
     input:
