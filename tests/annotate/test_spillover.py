@@ -67,11 +67,11 @@ def test_clean_cells_have_a_ratio_of_0_and_mixed_ones_of_1():
     # A tenth of the cells takes in a neighbour's transcript.
     leaky = clean.copy()
     leaky[::10, 1] += 1
-    found = spillover(sparse.csr_matrix(leaky), everywhere, ["A", "B"], [("A", "B")])
+    found = spillover(sparse.csr_matrix(leaky), everywhere, ["A", "B"], [("A", "B")], 1)
     assert found.observed.tolist() == [400]
     assert found.ratio == pytest.approx(400 / (2000 * 2400 / n))
     mixed = np.random.default_rng(0).poisson(0.7, (n, 2)).astype(np.int32)
-    found = spillover(sparse.csr_matrix(mixed), everywhere, ["A", "B"], [("A", "B")])
+    found = spillover(sparse.csr_matrix(mixed), everywhere, ["A", "B"], [("A", "B")], 1)
     assert found.ratio == pytest.approx(1.0, abs=0.06)
 
 

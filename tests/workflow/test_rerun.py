@@ -60,7 +60,7 @@ CONFIG_KEYS = [
     ("matrix.ambient.guard_um", 4, "matrix"),
     ("matrix.layers", ["outside"], "matrix"),
     ("annotate.quality.min_counts", 12, "annotate"),
-    ("annotate.spillover.min_counts", 2, "annotate"),
+    ("annotate.spillover.min_counts", 3, "annotate"),
     ("annotate.seed", 5, "annotate"),
     ("graph.k", 8, "graph"),
     ("autocorrelation.permutations", 19, "autocorrelation"),

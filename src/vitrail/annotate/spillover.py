@@ -90,7 +90,7 @@ def spillover(
     passed: npt.NDArray[np.bool_],
     panel: Sequence[str],
     pairs: Sequence[Pair],
-    min_counts: int = 1,
+    min_counts: int = 2,
 ) -> Spillover:
     """Count cells with both genes of each pair.
 
