@@ -7,6 +7,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vitrail import masks
 from vitrail.assign import outlines as module
 from vitrail.assign.outlines import Outlines
 from vitrail.coordinates import pixel_index
@@ -28,7 +29,7 @@ def positions(rng, n, extent, whole=0.3):
 def star(rng, centre, radius, corners):
     angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
     ring = centre + radius * rng.uniform(0.3, 1, (corners, 1)) * np.c_[np.cos(angle), np.sin(angle)]
-    return shapely.Polygon(ring)
+    return shapely.make_valid(shapely.Polygon(ring))
 
 
 def shapes_of(rng, n, extent):
@@ -91,11 +92,9 @@ def test_centres_of_pixels_belong_to_the_cells_of_their_pixels(seed):
     rng = np.random.default_rng(seed)
     shapes = shapely.transform(shapes_of(rng, 1, 20.0), lambda xy: np.round(2 * xy) / 2)
     polygons = to_pixels(shapes, 1.0, (0.0, 0.0))
-    box, mask, _ = rasterize(polygons, np.array([0]), (0, 0, 24, 24))
-    height, width = box[0, 2:] - box[0, :2]
+    box, mask, offset = rasterize(polygons, np.array([0]), (0, 0, 24, 24))
     image = np.zeros((24, 24), int)
-    bits = np.unpackbits(mask, bitorder="little")[: height * width].reshape(height, width)
-    image[box[0, 0] : box[0, 2], box[0, 1] : box[0, 3]] = bits
+    image[box[0, 0] : box[0, 2], box[0, 1] : box[0, 3]] = masks.unpack(box, mask, offset, 0)
     row, column = np.mgrid[:24, :24]
     found = by_polygons(column.ravel() + 0.5, row.ravel() + 0.5, shapes)
     assert np.array_equal(found.reshape(24, 24), image)

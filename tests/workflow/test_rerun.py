@@ -57,6 +57,8 @@ CONFIG_KEYS = [
     ("segment.watershed.nucleus_diameter_um", 7.5, "segment"),
     ("stitch.overlap", "score", "stitch"),
     ("assign.min_quality", 25, "assign"),
+    ("assign.boundaries", "pixels", "assign"),
+    ("assign.overlap", "drop", "assign"),
     ("annotate.quality.min_counts", 12, "annotate"),
     ("annotate.seed", 5, "annotate"),
     ("graph.k", 8, "graph"),

@@ -48,11 +48,17 @@ Unit = Callable[[], pa.Table]
 
 @dataclass(frozen=True)
 class Rules:
-    """What keeps a transcript out, and what is a control: the stage's section of the config."""
+    """The stage's section of the config: what keeps a transcript out, what is a control.
+
+    `boundaries` (``exact`` or ``pixels``) and `overlap` choose the look-up, see
+    `vitrail.assign.given`.
+    """
 
     min_quality: float | None = None
     planes: str | Sequence[float] | dict[str, float] = "all"
     controls: Sequence[str] = field(default=DEFAULT_CONTROLS)
+    boundaries: str = "exact"
+    overlap: str = "nearest"
 
 
 class Assigned(NamedTuple):
