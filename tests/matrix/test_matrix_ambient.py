@@ -9,24 +9,30 @@ from scipy import sparse
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial.distance import cdist
 
-from vitrail.assign.stream import Frame
-from vitrail.matrix.ambient import Ambient, AmbientRules, Watcher, expected_layer, gene_columns
+from vitrail.assign.lookup import Frame
+from vitrail.matrix.ambient import (
+    Ambient,
+    AmbientCounter,
+    AmbientRules,
+    expected_layer,
+    gene_columns,
+)
 from vitrail.matrix.background import Background
+from vitrail.matrix.blocks import Rows
 from vitrail.matrix.layers import Layers, cytoplasm
-from vitrail.matrix.outside import GrownLabels, OutsideCounter
+from vitrail.matrix.outside import GrownLabels, OutsideCounter, outside_cells
 
 STATUS = ["cell", "control", "background"]
 
 
-def batch(x, y, gene, status, genes=("A", "B", "Blank-1")):
+def transcripts(x, y, gene, status, genes=("A", "B", "Blank-1")):
     def coded(values, names):
         codes = pa.array([names.index(value) for value in values], pa.int32())
         return pa.DictionaryArray.from_arrays(codes, pa.array(names))
 
     places = [pa.array(np.asarray(values, float)) for values in (x, y)]
-    return pa.RecordBatch.from_arrays(
-        [*places, coded(gene, list(genes)), coded(status, STATUS)], ["x", "y", "gene", "status"]
-    )
+    columns = [*places, coded(gene, list(genes)), coded(status, STATUS)]
+    return pa.table(columns, ["x", "y", "gene", "status"])
 
 
 def seen(cells, pixel_size=0.5, bin_um=2.0, edge=37):
@@ -94,27 +100,25 @@ def test_density_is_that_of_planted_transcripts():
     gene = np.where(rng.random(n) < 0.75, "A", "B")
     gene[:5] = "Blank-1"
     status = np.where(inside, "cell", "background")
-    watcher = Watcher(seen(cells), frame, ["A", "B"], AmbientRules(guard_um=4, reach_um=50))
-    batches = [
-        batch(x[part] + 1000, y[part] - 50, gene[part], status[part])
-        for part in (slice(0, 15_000), slice(15_000, n))
-    ]
-    assert list(watcher.watch(batches)) == batches
-    found = watcher.result()
+    counter = AmbientCounter(seen(cells), frame, 2, AmbientRules(guard_um=4, reach_um=50))
+    for part in (slice(0, 15_000), slice(15_000, n)):
+        table = transcripts(x[part] + 1000, y[part] - 50, gene[part], status[part])
+        counter.add(outside_cells(table, ["A", "B"]))
+    found = counter.result()
     # 40,000 transcripts on 40,000 square micrometres; 5 standard deviations of the counts.
     for k, density in enumerate((0.75, 0.25)):
         assert found.density[k] == pytest.approx(density, abs=5 * np.sqrt(density / found.area))
     assert found.area > 5000
-    pixels = np.repeat(np.repeat(watcher._chosen, 4, 0), 4, 1)
+    pixels = np.repeat(np.repeat(counter._ground, 4, 0), 4, 1)
     by_hand = pixels[(y / 0.5).astype(int), (x / 0.5).astype(int)] & ~inside
     assert found.counts.tolist() == [(by_hand & (gene == name)).sum() for name in "AB"]
 
 
 def test_without_ground_nothing_is_known():
     cells = np.ones((40, 40), dtype=np.int32)
-    watcher = Watcher(seen(cells), Frame(0.5), ["A"], AmbientRules())
-    list(watcher.watch([batch([1.0], [1.0], ["A"], ["cell"])]))
-    found = watcher.result()
+    counter = AmbientCounter(seen(cells), Frame(0.5), 1, AmbientRules())
+    counter.add(outside_cells(transcripts([1.0], [1.0], ["A"], ["cell"]), ["A"]))
+    found = counter.result()
     assert found.area == 0
     assert np.isnan(found.density).all()
     columns = gene_columns(found, np.array([3]), 100.0)
@@ -136,9 +140,10 @@ def test_expected_contamination_is_area_times_density():
 def test_cytoplasm_is_what_the_nucleus_leaves():
     X = sparse.csr_matrix(np.array([[3, 1], [0, 4]], dtype=np.int32))
     nucleus = sparse.csr_matrix(np.array([[3, 0], [0, 1]], dtype=np.int32))
-    rest = cytoplasm(X, nucleus)
+    rest = cytoplasm(Rows(0, X, nucleus), 2)
     assert rest.toarray().tolist() == [[0, 1], [0, 3]]
     assert (rest.nnz, rest.dtype) == (2, np.int32)
+    assert cytoplasm(Rows(0, X, nucleus), 1).toarray().tolist() == [[0], [0]]
 
 
 @settings(max_examples=25, deadline=None)
@@ -165,12 +170,13 @@ def test_transcripts_beside_a_cell_count_for_it():
     gene = ["A", "A", "B", "A", "Blank-1", "A", "B"]
     # Column 4 is 1 px from cell 1, column 3 is 2; 10 is 1 px from cell 1; 13 is 4 and 7 px away.
     status = ["background"] * 6 + ["cell"]
-    counter = OutsideCounter(cells, Frame(0.5), ["A", "B"], 2, 0.5)
-    list(counter.watch([batch(x, np.full(7, 5.0), gene, status)]))
-    assert counter.result().toarray().tolist() == [[1, 1], [0, 0]]
-    counter = OutsideCounter(cells, Frame(0.5), ["A", "B"], 2, 2.0)
-    list(counter.watch([batch(x, np.full(7, 5.0), gene, status)]))
-    assert counter.result().toarray().tolist() == [[3, 1], [0, 0]]
+    table = transcripts(x, np.full(7, 5.0), gene, status)
+    for distance, expected in ((0.5, [[1, 1], [0, 0]]), (2.0, [[3, 1], [0, 0]])):
+        counter = OutsideCounter(cells, Frame(0.5), (2, 3), distance)
+        counter.add(outside_cells(table, ["A", "B"]))
+        (rows,) = counter.blocks(1)
+        assert rows.total[:, :2].toarray().tolist() == expected
+        assert rows.total[:, 2].nnz == 0
 
 
 def test_settings_are_read():

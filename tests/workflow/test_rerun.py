@@ -59,6 +59,8 @@ CONFIG_KEYS = [
     ("assign.min_quality", 25, "assign"),
     ("matrix.ambient.guard_um", 4, "matrix"),
     ("matrix.layers", ["outside"], "matrix"),
+    ("assign.boundaries", "pixels", "assign"),
+    ("assign.overlap", "drop", "assign"),
     ("annotate.quality.min_counts", 12, "annotate"),
     ("annotate.spillover.min_counts", 3, "annotate"),
     ("annotate.seed", 5, "annotate"),

@@ -9,19 +9,19 @@ empty ground in place of empty droplets).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy import sparse
 
-from vitrail.assign.stream import Frame
+from vitrail.assign.lookup import Frame
+from vitrail.coordinates import pixel_index
 from vitrail.matrix.background import Background
-from vitrail.matrix.outside import outside_cells
+from vitrail.matrix.outside import Outside
 
 Float = npt.NDArray[np.float64]
 
@@ -68,8 +68,8 @@ class Ambient:
         return self.counts / self.area
 
 
-class Watcher:
-    """Counts transcripts on ambient ground while batches pass by.
+class AmbientCounter:
+    """Counts transcripts on ambient ground; threads may share one.
 
     Parameters
     ----------
@@ -78,37 +78,34 @@ class Watcher:
     frame
         Pixel size and origin.
     genes
-        Names to be counted; other names are passed over.
+        Number of genes in the panel.
     rules
         What counts as ambient ground.
     """
 
     def __init__(
-        self, background: Background, frame: Frame, genes: Sequence[str], rules: AmbientRules
+        self, background: Background, frame: Frame, genes: int, rules: AmbientRules
     ) -> None:
         self._frame = frame
         self._edge = background.edge
-        self._chosen = background.chosen(rules.guard_um, rules.reach_um)
-        self._area = background.area(self._chosen) * frame.pixel_size**2
-        self._code = {gene: i for i, gene in enumerate(genes)}
-        self._counts = np.zeros(len(genes) + 1, dtype=np.int64)
+        self._ground = background.chosen(rules.guard_um, rules.reach_um)
+        self._area = background.area(self._ground) * frame.pixel_size**2
+        self._counts = np.zeros(genes, dtype=np.int64)
+        self._lock = threading.Lock()
 
-    def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The same batches, looked at in passing."""
-        for batch in batches:
-            self._add(batch)
-            yield batch
+    def add(self, outside: Outside) -> None:
+        """Count those of the transcripts that lie on ambient ground."""
+        s, (x0, y0) = self._frame.pixel_size, self._frame.origin
+        row = pixel_index(outside.y, s, y0) // self._edge
+        column = pixel_index(outside.x, s, x0) // self._edge
+        counted = self._ground[row, column] & (outside.gene >= 0)
+        counts = np.bincount(outside.gene[counted], minlength=len(self._counts))
+        with self._lock:
+            self._counts += counts
 
     def result(self) -> Ambient:
         """What was counted so far."""
-        return Ambient(self._area, self._counts[:-1].copy())
-
-    def _add(self, batch: pa.RecordBatch) -> None:
-        row, column, gene = outside_cells(batch, self._frame, self._code)
-        counted = self._chosen[row // self._edge, column // self._edge]
-        # Names that are not counted have the code -1 and are added up in the last place.
-        codes = gene[counted] % len(self._counts)
-        self._counts += np.bincount(codes, minlength=len(self._counts))
+        return Ambient(self._area, self._counts.copy())
 
 
 def expected_layer(X: sparse.csr_matrix, area: Float, density: Float) -> sparse.csr_matrix:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from vitrail.assign.stream import Frame
+from vitrail.assign.lookup import Frame
 from vitrail.io.h5ad import CellMatrix
-from vitrail.matrix.ambient import AmbientRules, Watcher, expected_layer, gene_columns
+from vitrail.io.h5ad_counts import NUCLEUS, Layer
+from vitrail.matrix.ambient import AmbientCounter, AmbientRules, expected_layer, gene_columns
 from vitrail.matrix.background import Background
-from vitrail.matrix.outside import OutsideCounter
+from vitrail.matrix.blocks import Rows
+from vitrail.matrix.outside import OutsideCounter, outside_cells
 
 LOG = logging.getLogger("vitrail.matrix")
-COLUMNS = ("gene", "cell", "compartment", "status")
+COLUMNS = ("gene", "cell", "compartment")
+Float = npt.NDArray[np.float64]
+# A piece of the transcripts, read when it is called.
+Unit = Callable[[], pa.Table]
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Layers:
 
 
 class Extras:
-    """Collects what the layers need while the transcripts are counted.
+    """Collects what stands beside the counts while transcripts are counted, and writes it.
 
     Parameters
     ----------
@@ -62,9 +70,11 @@ class Extras:
     frame
         Pixel size and origin.
     genes
-        Columns of the matrix.
-    n_cells
-        Rows of the matrix.
+        Names of the genes, the first columns.
+    shape
+        Number of cells and of columns, controls included.
+    spill
+        Folder for files where memory is short, made when it is needed.
     """
 
     def __init__(
@@ -74,49 +84,55 @@ class Extras:
         cells: Any,
         frame: Frame,
         genes: Sequence[str],
-        n_cells: int,
+        shape: tuple[int, int],
+        spill: Path | None = None,
     ) -> None:
         self._wanted = wanted
-        self._ambient = self._outside = None
+        self._genes = list(genes)
+        self._ambient: AmbientCounter | None = None
+        self._outside: OutsideCounter | None = None
         if wanted.ambient is not None:
-            self._ambient = Watcher(background, frame, genes, wanted.ambient)
+            self._ambient = AmbientCounter(background, frame, len(genes), wanted.ambient)
         if "outside" in wanted.layers:
-            self._outside = OutsideCounter(cells, frame, genes, n_cells, wanted.outside_um)
+            self._outside = OutsideCounter(cells, frame, shape, wanted.outside_um, spill)
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def columns(self) -> list[str]:
         """Columns of the transcripts that are needed, those for the counts included."""
         needs_places = self._ambient is not None or self._outside is not None
-        return (*COLUMNS, "x", "y") if needs_places else COLUMNS
+        return [*COLUMNS, "x", "y", "status"] if needs_places else [*COLUMNS]
 
-    def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The same batches, looked at in passing."""
-        for watcher in (self._ambient, self._outside):
-            if watcher is not None:
-                batches = watcher.watch(batches)
-        yield from batches
+    def watch(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """The same pieces of the transcripts; each is looked at when it is called."""
+        yield from (partial(self._look, unit) for unit in units)
 
-    def add_to(self, matrix: CellMatrix) -> None:
-        """Add layers, columns and the record of ambient transcripts to a matrix of counts."""
-        nucleus = matrix.layers.pop("nucleus")
-        if "nucleus" in self._wanted.layers:
-            matrix.layers["nucleus"] = nucleus
-        if "cytoplasm" in self._wanted.layers:
-            matrix.layers["cytoplasm"] = cytoplasm(matrix.X, nucleus)
-        if self._outside is not None:
-            matrix.layers["outside"] = self._outside.result()
-        if self._ambient is not None:
-            self._add_ambient(matrix, self._ambient)
+    def _look(self, unit: Unit) -> pa.Table:
+        table = unit()
+        counters = [each for each in (self._ambient, self._outside) if each is not None]
+        if counters:
+            outside = outside_cells(table, self._genes)
+            for counter in counters:
+                counter.add(outside)
+        return table
 
-    def _add_ambient(self, matrix: CellMatrix, watcher: Watcher) -> None:
-        rules, found = self._wanted.ambient, watcher.result()
-        assert rules is not None  # there is no watcher without rules
+    def describe(self, matrix: CellMatrix, account: Mapping[str, Any]) -> None:
+        """Add what is known of ambient transcripts to ``obs``, ``var`` and ``uns``.
+
+        Parameters
+        ----------
+        matrix
+            Has obs ``area_um2``.
+        account
+            Of the stage assign.
+        """
+        rules = self._wanted.ambient
+        if self._ambient is None or rules is None:
+            return
+        found = self._ambient.result()
         area = np.asarray(matrix.obs["area_um2"], dtype=np.float64)
-        in_cells = np.asarray(matrix.X.sum(axis=0, dtype=np.int64)).ravel()
-        matrix.var |= gene_columns(found, in_cells, float(area.sum()))
+        in_cells = [account["by_gene"][gene].get("cell", 0) for gene in self._genes]
+        matrix.var |= gene_columns(found, np.array(in_cells, dtype=np.float64), float(area.sum()))
         matrix.obs["ambient_counts"] = area * found.density.sum()
-        if rules.layer and found.area:
-            matrix.layers["ambient"] = expected_layer(matrix.X, area, found.density)
         matrix.uns["ambient"] = {
             "area_um2": found.area,
             "transcripts": int(found.counts.sum()),
@@ -131,10 +147,55 @@ class Extras:
                 rules.reach_um,
             )
 
+    def layers(self, area: Float, threads: int | None = None) -> dict[str, Layer]:
+        """Layers to be written with the counts, block by block.
 
-def cytoplasm(X: sparse.csr_matrix, nucleus: sparse.csr_matrix) -> sparse.csr_matrix:
+        Parameters
+        ----------
+        area
+            float64 array of shape (n,): square micrometres of each cell.
+        threads
+            Threads that count.
+        """
+        made = {"nucleus": NUCLEUS, "cytoplasm": Layer(np.int32, cytoplasm)}
+        if self._outside is not None:
+            made["outside"] = Layer(np.int32, _Following(self._outside.blocks(threads)))
+        found = {name: made[name] for name in self._wanted.layers}
+        rules = self._wanted.ambient
+        if self._ambient is not None and rules is not None and rules.layer:
+            ambient = self._ambient.result()
+            if ambient.area:
+                found["ambient"] = Layer(np.float32, _Expected(area, ambient.density))
+        return found
+
+
+class _Following:
+    """Rows of another matrix with the same blocks, in step."""
+
+    def __init__(self, blocks: Iterator[Rows]) -> None:
+        self._blocks = blocks
+
+    def __call__(self, rows: Rows, genes: int) -> sparse.csr_matrix:
+        other = next(self._blocks)
+        assert (other.first, other.total.shape) == (rows.first, rows.total.shape)
+        return other.total[:, :genes]
+
+
+class _Expected:
+    """Expected contamination of a block of cells."""
+
+    def __init__(self, area: Float, density: Float) -> None:
+        self._area, self._density = area, density
+
+    def __call__(self, rows: Rows, genes: int) -> sparse.csr_matrix:
+        counts = rows.total[:, :genes]
+        area = self._area[rows.first : rows.first + counts.shape[0]]
+        return expected_layer(counts, area, self._density)
+
+
+def cytoplasm(rows: Rows, genes: int) -> sparse.csr_matrix:
     """Counts outside of the nucleus, without stored zeros."""
-    rest = sparse.csr_matrix(X - nucleus)
+    rest = sparse.csr_matrix(rows.total[:, :genes] - rows.nucleus[:, :genes])
     rest.eliminate_zeros()
     rest.sort_indices()
     return rest

@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy import sparse
 
-from vitrail.assign.lookup import CellLookup
-from vitrail.assign.stream import Frame
-from vitrail.coordinates import pixel_index
-from vitrail.matrix.counts import Accumulator
+from vitrail.assign.lookup import CellLookup, Frame, unpack
+from vitrail.matrix.blocks import RowBlocks, Rows
 
-Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int32]
 
 
-def outside_cells(
-    batch: pa.RecordBatch, frame: Frame, code: Mapping[str, int]
-) -> tuple[Int, Int, Int]:
-    """Row and column of the pixel, and gene, of the transcripts that lie in no cell.
+class Outside(NamedTuple):
+    """Transcripts in no cell, each of shape (n,).
+
+    Attributes
+    ----------
+    x, y
+        float64 micrometres.
+    gene
+        int32, place of the gene in the panel, -1 for other names.
+    """
+
+    x: Float
+    y: Float
+    gene: Int
+
+
+def outside_cells(table: pa.Table, genes: Sequence[str]) -> Outside:
+    """Transcripts of status ``background``.
 
     Parameters
     ----------
-    batch
+    table
         Columns x, y, gene and status of the stage assign.
-    frame
-        Pixel size and origin.
-    code
-        Number of each gene; others get -1.
-
-    Returns
-    -------
-    Three int64 arrays, one value a transcript of status ``background``.
+    genes
+        The panel.
     """
-    status = batch.column("status")
+    code = {gene: i for i, gene in enumerate(genes)}
+    parts = [_outside(batch, code) for batch in table.combine_chunks().to_batches()]
+    empty = Outside(np.empty(0), np.empty(0), np.empty(0, np.int32))
+    return Outside(*(np.concatenate(column) for column in zip(empty, *parts, strict=True)))
+
+
+def _outside(batch: pa.RecordBatch, code: dict[str, int]) -> Outside:
+    status, gene = batch.column("status"), batch.column("gene")
     names = status.dictionary.to_pylist()
     wanted = names.index("background") if "background" in names else -1
     rows = np.flatnonzero(status.indices.to_numpy(zero_copy_only=False) == wanted)
-    column = pixel_index(batch.column("x").to_numpy()[rows], frame.pixel_size, frame.origin[0])
-    row = pixel_index(batch.column("y").to_numpy()[rows], frame.pixel_size, frame.origin[1])
-    gene = batch.column("gene")
-    codes = np.array([code.get(name, -1) for name in gene.dictionary.to_pylist()], dtype=np.int64)
-    return row, column, codes[gene.indices.to_numpy(zero_copy_only=False)[rows]]
+    codes = np.array([code.get(name, -1) for name in gene.dictionary.to_pylist()], dtype=np.int32)
+    x, y = (batch.column(axis).to_numpy()[rows] for axis in "xy")
+    return Outside(x, y, codes[gene.indices.to_numpy(zero_copy_only=False)[rows]])
 
 
 class GrownLabels:
@@ -71,8 +83,7 @@ class GrownLabels:
         from vitrail.segmentation.filters import nearest_label
 
         halo = int(np.ceil(self._radius))
-        start = [side.start for side in window]
-        low = [max(first - halo, 0) for first in start]
+        low = [max(side.start - halo, 0) for side in window]
         read = tuple(
             slice(first, side.stop + halo) for first, side in zip(low, window, strict=True)
         )
@@ -86,7 +97,7 @@ class GrownLabels:
 
 
 class OutsideCounter:
-    """Counts transcripts beside cells, in no cell, while batches pass by.
+    """Counts transcripts that lie beside cells, in none; threads may share one.
 
     Parameters
     ----------
@@ -94,33 +105,34 @@ class OutsideCounter:
         Cell labels (y, x), zarr or numpy.
     frame
         Pixel size and origin.
-    genes
-        Names of the columns; other names are passed over.
-    n_cells
-        Number of rows.
+    shape
+        Number of cells and of columns of the matrix that it goes beside.
     distance_um
         Largest distance from a transcript's pixel to the nearest pixel of the cell, micrometres.
+    spill
+        Folder for files where memory is short, see `RowBlocks`.
     """
 
     def __init__(
-        self, cells: Any, frame: Frame, genes: Sequence[str], n_cells: int, distance_um: float
+        self,
+        cells: Any,
+        frame: Frame,
+        shape: tuple[int, int],
+        distance_um: float,
+        spill: Path | None = None,
     ) -> None:
         self._frame = frame
-        self._code = {gene: i for i, gene in enumerate(genes)}
         self._nearest = CellLookup(GrownLabels(cells, distance_um / frame.pixel_size))
-        self._sums = Accumulator(n_cells, len(genes))
+        # As many columns as that matrix, so that the two have the same blocks of cells.
+        self._sums = RowBlocks(*shape, spill)
 
-    def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The same batches, looked at in passing."""
-        for batch in batches:
-            row, column, gene = outside_cells(batch, self._frame, self._code)
-            cell, _ = self._nearest(row, column)
-            counted = (cell > 0) & (gene >= 0)
-            found = gene[counted].astype(np.int32)
-            self._sums.add(cell[counted], found, np.zeros(len(found), dtype=bool))
-            yield batch
+    def add(self, outside: Outside) -> None:
+        """Count transcripts for the cells that they lie beside."""
+        cell, _ = unpack(self._nearest(outside.x, outside.y, self._frame))
+        known = outside.gene >= 0
+        none = np.zeros(int(known.sum()), dtype=bool)
+        self._sums.add(cell[known], outside.gene[known], none)
 
-    def result(self) -> sparse.csr_matrix:
-        """CSR int32 (n_cells, genes): transcripts beside each cell."""
-        self._sums.flush()
-        return self._sums.total
+    def blocks(self, threads: int | None = None) -> Iterator[Rows]:
+        """Counts of all cells in order, once."""
+        return self._sums.blocks(threads)
