@@ -13,7 +13,7 @@ INSIDE, EDGE = 1, 2
 
 @numba.njit(cache=True, nogil=True)
 def build(xy, ring, part, polygon, height, width):  # type: ignore[no-untyped-def]
-    """Squares and their entries, see `vitrail.assign.outlines.Grid`.
+    """Squares, their entries and the edges to test, see `vitrail.assign.outlines.Grid`.
 
     Parameters
     ----------
@@ -25,7 +25,10 @@ def build(xy, ring, part, polygon, height, width):  # type: ignore[no-untyped-de
     square = np.zeros((height, width), np.int32)
     entry = np.empty(1024, np.int32)
     following = np.empty(1024, np.int32)
-    used = 0
+    row = np.empty(1024, np.int32)
+    edge = np.empty(1024, np.int32)
+    row_start = np.zeros(1024, np.int64)
+    used = rows = edges = 0
     scratch = np.empty(256, np.uint8)
     crossings = np.empty(64)
     for i in range(polygon.size - 1):
@@ -47,12 +50,44 @@ def build(xy, ring, part, polygon, height, width):  # type: ignore[no-untyped-de
             for r in range(part[p], part[p + 1]):
                 for v in range(ring[r], ring[r + 1] - 1):
                     _mark_edge(box, top, left, xy[v, 0], xy[v, 1], xy[v + 1, 0], xy[v + 1, 1])
-            _fill(box, top, left, xy, ring, part[p], part[p + 1], crossings)
+        _fill(box, top, left, xy, ring, part[polygon[i]], part[polygon[i + 1]], crossings)
         if used + 2 * size > entry.size:
             entry = _grown(entry, used + 2 * size)
             following = _grown(following, used + 2 * size)
-        used = _insert(square, box, top, left, i, entry, following, used)
-    return square, entry[:used].copy(), following[:used].copy()
+            row = _grown(row, used + 2 * size)
+        used = _insert(square, box, top, left, i, entry, following, row, rows, used)
+        if rows + box.shape[0] >= row_start.size:
+            row_start = _grown(row_start, rows + box.shape[0] + 1)
+        for r in range(box.shape[0]):
+            if edges + last - first > edge.size:
+                edge = _grown(edge, edges + last - first)
+            edges = _edges_of_row(
+                xy, ring, part[polygon[i]], part[polygon[i + 1]], r + top, edge, edges
+            )
+            rows += 1
+            row_start[rows] = edges
+    return (
+        square,
+        entry[:used].copy(),
+        following[:used].copy(),
+        row[:used].copy(),
+        row_start[: rows + 1].copy(),
+        edge[:edges].copy(),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _edges_of_row(xy, ring, first, last, row, edge, edges):  # type: ignore[no-untyped-def]
+    """Write the edges (first vertex) that reach into a row of squares; returns their new number."""
+    for k in range(first, last):
+        for v in range(ring[k], ring[k + 1] - 1):
+            low, high = xy[v, 1], xy[v + 1, 1]
+            if low > high:
+                low, high = high, low
+            if low < high and low - SLACK < row + 1 and high + SLACK >= row:
+                edge[edges] = v
+                edges += 1
+    return edges
 
 
 @numba.njit(cache=True, nogil=True)
@@ -75,7 +110,7 @@ def _mark_edge(box, top, left, ax, ay, bx, by):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _fill(box, top, left, xy, ring, first, last, crossings):  # type: ignore[no-untyped-def]
-    """Mark the squares whose centre lies in a part (rings `first` to `last`), but for edges."""
+    """Mark the squares whose centre lies within the rings `first` to `last`, but for edges."""
     for r in range(box.shape[0]):
         y = r + top + 0.5
         n = 0
@@ -96,7 +131,9 @@ def _fill(box, top, left, xy, ring, first, last, crossings):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True)
-def _insert(square, box, top, left, i, entry, following, used):  # type: ignore[no-untyped-def]
+def _insert(  # type: ignore[no-untyped-def]
+    square, box, top, left, i, entry, following, row, first_row, used
+):
     """Add outline i to the squares that it reaches; returns the new number of entries."""
     for r in range(box.shape[0]):
         for c in range(box.shape[1]):
@@ -111,10 +148,11 @@ def _insert(square, box, top, left, i, entry, following, used):  # type: ignore[
             if before < 0:
                 head = -1 - before
             elif before > 0:
-                entry[used], following[used] = (before - 1) << 1 | 1, -1
+                entry[used], following[used], row[used] = (before - 1) << 1 | 1, -1, -1
                 head = used
                 used += 1
             entry[used], following[used] = i << 1 | (kind == INSIDE), head
+            row[used] = first_row + r
             square[r + top, c + left] = -1 - used
             used += 1
     return used
