@@ -11,13 +11,14 @@ the same outlines as their pixels.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from vitrail.assign.grid import SLACK, build
+from vitrail.assign.grid import BEGIN, END, FOLLOWING, OUTLINE, SLACK, build
 from vitrail.errors import VitrailError
 from vitrail.rasterize import PixelPolygons, to_pixels
 
@@ -46,9 +47,10 @@ class Grid(NamedTuple):
         int32 array (height, width): 0 no outline; i + 1 wholly in outline i and in no other;
         -1 - k else, where k is the square's first entry.
     entry
-        int32 array: twice the outline, plus one where the square lies wholly in it.
-    following
-        int32 array: the square's next entry, -1 after the last.
+        int32 array (k, 4): twice the outline, plus one where the square lies wholly in it; the
+        square's next entry, -1 after the last; begin and end in `edge` of the edges to test.
+    edge
+        int32 array: first vertices of the edges of an outline that reach into a row of squares.
     """
 
     x0: float
@@ -56,7 +58,7 @@ class Grid(NamedTuple):
     pitch: float
     square: Int
     entry: Int
-    following: Int
+    edge: Int
 
 
 class Outlines:
@@ -65,8 +67,8 @@ class Outlines:
     Parameters
     ----------
     geometry
-        n shapely Polygons and MultiPolygons, holes and overlaps allowed. Anything without an area
-        holds no position.
+        n valid shapely Polygons and MultiPolygons, holes and overlaps of different ones allowed.
+        Anything without an area holds no position.
     overlap
         Who gets a position in several outlines: ``nearest``, the one with the nearest centre (its
         nucleus, where `centres` are those of nuclei); ``score``, the one with the highest score;
@@ -109,10 +111,8 @@ class Outlines:
         x, y
             Arrays of shape (n,) in the unit of the outlines; nowhere where not finite.
         """
-        p = self.polygons
         out = np.empty(len(x), np.int32)
-        shapes = (p.xy, p.ring, p.part, p.polygon)
-        _locate(x, y, *self.grid, shapes, self.overlap, self.centres, self.scores, out)
+        _locate(x, y, *self.grid, self.polygons.xy, self.overlap, self.centres, self.scores, out)
         return out
 
     def members(
@@ -124,8 +124,7 @@ class Outlines:
         -------
         position int64 (k,), in order, and outline int32 (k,), from 1, of each pair.
         """
-        p = self.polygons
-        return _members(x, y, *self.grid, (p.xy, p.ring, p.part, p.polygon))
+        return _members(x, y, *self.grid, self.polygons.xy)
 
 
 def _centres(shapes: npt.NDArray[np.object_], centres: npt.ArrayLike | None) -> Float:
@@ -133,8 +132,10 @@ def _centres(shapes: npt.NDArray[np.object_], centres: npt.ArrayLike | None) -> 
         return np.asarray(centres, dtype=np.float64)
     import shapely
 
-    middle = shapely.centroid(shapes)
-    return np.column_stack([shapely.get_x(middle), shapely.get_y(middle)])
+    found = np.full((len(shapes), 2), math.nan)
+    full = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    found[full] = shapely.get_coordinates(shapely.centroid(shapes[full]))
+    return found
 
 
 def _check_length(name: str, values: Float, shapes: npt.NDArray[np.object_], used: bool) -> None:
@@ -145,8 +146,8 @@ def _check_length(name: str, values: Float, shapes: npt.NDArray[np.object_], use
 def _grid(polygons: PixelPolygons) -> Grid:
     xy = polygons.xy
     if len(xy) == 0:
-        empty = np.empty(0, np.int32)
-        return Grid(0.0, 0.0, 1.0, np.zeros((1, 1), np.int32), empty, empty)
+        entry, edge = np.empty((0, 4), np.int32), np.empty(0, np.int32)
+        return Grid(0.0, 0.0, 1.0, np.zeros((1, 1), np.int32), entry, edge)
     if not np.isfinite(xy).all():
         raise VitrailError("outlines: a corner is not a finite number, wanted numbers.")
     low, high = xy.min(axis=0), xy.max(axis=0)
@@ -156,11 +157,8 @@ def _grid(polygons: PixelPolygons) -> Grid:
     # Half a square more on each side, so that rounding leads no edge out of the grid.
     x0, y0 = (low - pitch / 2).tolist()
     width, height = (np.floor((high - low) / pitch).astype(int) + 2).tolist()
-    square, entry, following = build(
-        (polygons.xy - [x0, y0]) / pitch, polygons.ring, polygons.part, polygons.polygon,
-        height, width,
-    )  # fmt: skip
-    return Grid(x0, y0, pitch, square, entry, following)
+    scaled = replace(polygons, xy=(xy - [x0, y0]) / pitch)
+    return Grid(x0, y0, pitch, *build(scaled, height, width))
 
 
 def _pitch(polygons: PixelPolygons, area: float, side: float) -> float:
@@ -188,28 +186,26 @@ def _first_entry(x, y, x0, y0, pitch, square):  # type: ignore[no-untyped-def]
     return np.int32(0)
 
 
-@numba.njit(cache=True, nogil=True)
-def contains(x, y, shapes, i):  # type: ignore[no-untyped-def]
-    """Whether outline i holds a position: one of its parts does, less its holes."""
-    xy, ring, part, polygon = shapes
-    for p in range(polygon[i], polygon[i + 1]):
-        inside = False
-        for r in range(part[p], part[p + 1]):
-            for v in range(ring[r], ring[r + 1] - 1):
-                # Ends in the order of y, so that an edge gives the same bits in both directions.
-                a, b = (v, v + 1) if xy[v, 1] <= xy[v + 1, 1] else (v + 1, v)
-                if xy[a, 1] <= y < xy[b, 1]:
-                    share = (y - xy[a, 1]) / (xy[b, 1] - xy[a, 1])
-                    inside ^= xy[a, 0] + share * (xy[b, 0] - xy[a, 0]) <= x
-        if inside:
-            return True
-    return False
+@numba.njit(cache=True, nogil=True, inline="always")
+def _holds(x, y, xy, edge, begin, end):  # type: ignore[no-untyped-def]
+    """Whether an odd number of the outline's edges in a row lie left of a position."""
+    inside = False
+    for k in range(begin, end):
+        v = edge[k]
+        ay, by = xy[v, 1], xy[v + 1, 1]
+        if (ay <= y) != (by <= y):
+            ax, bx = xy[v, 0], xy[v + 1, 0]
+            # Ends in the order of y, so that an edge gives the same bits in both directions.
+            if ay > by:
+                ax, ay, bx, by = bx, by, ax, ay
+            inside ^= ax + (y - ay) / (by - ay) * (bx - ax) <= x
+    return inside
 
 
 @numba.njit(cache=True, nogil=True)
 def _locate(  # type: ignore[no-untyped-def]
-    x, y, x0, y0, pitch, square, entry, following, shapes, overlap, centres, scores, out
-):
+    x, y, x0, y0, pitch, square, entry, edge, xy, overlap, centres, scores, out
+):  # fmt: skip
     for k in range(x.size):
         px, py = np.float64(x[k]), np.float64(y[k])
         value = _first_entry(px, py, x0, y0, pitch, square)
@@ -219,8 +215,8 @@ def _locate(  # type: ignore[no-untyped-def]
         found, best, best_rank = 0, -1, np.inf
         e = -1 - value
         while e >= 0:
-            i = entry[e] >> 1
-            if entry[e] & 1 or contains(px, py, shapes, i):
+            i, whole = entry[e, OUTLINE] >> 1, entry[e, OUTLINE] & 1
+            if whole or _holds(px, py, xy, edge, entry[e, BEGIN], entry[e, END]):
                 found += 1
                 rank = 0.0
                 if overlap == NEAREST:
@@ -229,12 +225,14 @@ def _locate(  # type: ignore[no-untyped-def]
                     rank = -scores[i]
                 if best < 0 or rank < best_rank or (rank == best_rank and i < best):
                     best, best_rank = i, rank
-            e = following[e]
+            e = entry[e, FOLLOWING]
         out[k] = AMBIGUOUS if overlap == DROP and found > 1 else best + 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _members(x, y, x0, y0, pitch, square, entry, following, shapes):  # type: ignore[no-untyped-def]
+def _members(  # type: ignore[no-untyped-def]
+    x, y, x0, y0, pitch, square, entry, edge, xy
+):
     position = np.empty(x.size + 16, np.int64)
     outline = np.empty(x.size + 16, np.int32)
     n = 0
@@ -243,16 +241,21 @@ def _members(x, y, x0, y0, pitch, square, entry, following, shapes):  # type: ig
         value = _first_entry(px, py, x0, y0, pitch, square)
         start = n
         e = -1 - value
-        while value > 0 or (value < 0 and e >= 0):
-            i = value - 1 if value > 0 else entry[e] >> 1
-            if value > 0 or entry[e] & 1 or contains(px, py, shapes, i):
-                if n == position.size:
-                    position = np.concatenate((position, np.empty(n, np.int64)))
-                    outline = np.concatenate((outline, np.empty(n, np.int32)))
-                position[n], outline[n] = k, i + 1
-                n += 1
-            if value > 0:
-                break
-            e = following[e]
+        if value > 0:
+            position, outline, n = _append(position, outline, n, k, value)
+        while value < 0 and e >= 0:
+            i, whole = entry[e, OUTLINE] >> 1, entry[e, OUTLINE] & 1
+            if whole or _holds(px, py, xy, edge, entry[e, BEGIN], entry[e, END]):
+                position, outline, n = _append(position, outline, n, k, i + 1)
+            e = entry[e, FOLLOWING]
         outline[start:n].sort()
     return position[:n].copy(), outline[:n].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _append(position, outline, n, k, value):  # type: ignore[no-untyped-def]
+    if n == position.size:
+        position = np.concatenate((position, np.empty(n, np.int64)))
+        outline = np.concatenate((outline, np.empty(n, np.int32)))
+    position[n], outline[n] = k, value
+    return position, outline, n + 1
