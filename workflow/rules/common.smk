@@ -1,5 +1,6 @@
 """What all rules share: the library, the config, the sheet, and what each sample has."""
 
+import json
 import re
 import sys
 from pathlib import Path
