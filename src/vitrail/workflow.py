@@ -5,11 +5,14 @@ Called while the workflow is parsed; standard library only.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,10 @@ from vitrail.job import WORKFLOW_VARIABLE, process_start
 
 # Snakemake's default of --max-jobs-per-timespan: jobs, seconds.
 DEFAULT_JOB_RATE = (100, 1)
-OWNER_FILE = "vitrail-owner.json"
+OWNERS = "vitrail-owners"
+HASHES_VARIABLE = "VITRAIL_CODE"
+ARRAY_TASK = "SLURM_ARRAY_TASK_ID"
+TARGETS = "--target-jobs"
 
 
 def share_source(source: Path) -> None:
@@ -36,10 +42,11 @@ def announce() -> None:
 
 
 def take_over(state: Path) -> bool:
-    """Record this process as the owner of a working directory, unless another one lives.
+    """Record this process as an owner of a working directory; remove locks that dead ones left.
 
     Snakemake's lock files do not say who holds them, so that a killed run leaves the directory
-    locked. Where the recorded owner is known to be dead, its locks are removed.
+    locked. Several runs may work in one directory on different files; the locks are removed where
+    all processes that have recorded themselves are known to be dead.
 
     Parameters
     ----------
@@ -48,27 +55,41 @@ def take_over(state: Path) -> bool:
 
     Returns
     -------
-    True where locks of a dead run were removed.
+    True where locks of dead runs were removed.
     """
-    owner = _read_owner(state)
-    if owner is not None and not _is_gone(owner):
-        return False
-    locks = state / "locks"
-    stale = owner is not None and locks.is_dir() and any(locks.iterdir())
-    if stale:
-        shutil.rmtree(locks, ignore_errors=True)
-    claim(state)
+    with _one_at_a_time(state):
+        owners = _read_owners(state)
+        if not all(_is_gone(owner) for owner in owners.values()):
+            return False
+        locks = state / "locks"
+        stale = bool(owners) and locks.is_dir() and any(locks.iterdir())
+        if stale:
+            shutil.rmtree(locks, ignore_errors=True)
+        for path in owners:
+            path.unlink(missing_ok=True)
+        claim(state)
     return stale
 
 
 def claim(state: Path) -> None:
-    """Record this process as the owner of a working directory: it holds Snakemake's lock."""
-    state.mkdir(parents=True, exist_ok=True)
-    pid = os.getpid()
-    owner = {"host": socket.gethostname(), "pid": str(pid), "start": process_start(pid)}
-    temporary = state / f"{OWNER_FILE}.{pid}"
+    """Record this process as an owner of a working directory: it may hold Snakemake's lock."""
+    folder = state / OWNERS
+    folder.mkdir(parents=True, exist_ok=True)
+    pid, host = os.getpid(), socket.gethostname()
+    owner = {"host": host, "pid": str(pid), "start": process_start(pid)}
+    temporary = folder / f".{host}-{pid}"
     temporary.write_text(json.dumps(owner))
-    os.replace(temporary, state / OWNER_FILE)
+    os.replace(temporary, folder / f"{host}-{pid}.json")
+
+
+@contextmanager
+def _one_at_a_time(state: Path) -> Iterator[None]:
+    """Let no other process look at the owners: it would not see the one that is about to claim."""
+    folder = state / OWNERS
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def accept_stage_targets(workflow: Any, stages: Mapping[str, Callable[[], list[str]]]) -> None:
@@ -117,6 +138,59 @@ def poll_no_more(workflow: Any) -> None:
     workflow.__class__ = WithoutPolling
 
 
+def run_in_place(workflow: Any) -> None:
+    """Let a job of SLURM run its rules by itself instead of a Snakemake of its own for each.
+
+    The SLURM plugin starts every rule inside of a SLURM job, and each of a group, by ``srun`` with
+    another Snakemake, one after the other: seconds and 300 MB for jobs that take less. The rules
+    here are processes of one node, so the Snakemake that SLURM has started runs them itself, on
+    the CPUs that the job was given. Only tasks of job arrays need the plugin's way, which finds
+    out by it which task they are.
+    """
+
+    class InPlace(type(workflow)):  # type: ignore[misc]
+        def execute(self, executor_plugin: Any, executor_settings: Any, **others: Any) -> Any:
+            if executor_plugin.name == "slurm-jobstep" and ARRAY_TASK not in os.environ:
+                from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+                executor_plugin = ExecutorPluginRegistry().get_plugin("local")
+                executor_settings = None
+                # Without it the number of CPUs would not bound the jobs at a time.
+                self.global_resources["_nodes"] = None
+            return super().execute(
+                executor_plugin=executor_plugin, executor_settings=executor_settings, **others
+            )
+
+    workflow.__class__ = InPlace
+
+
+def runs_several_jobs(arguments: Sequence[str]) -> bool:
+    """Whether a Snakemake that another one has started was given a group of jobs."""
+    if TARGETS not in arguments:
+        return False
+    after = arguments[arguments.index(TARGETS) + 1 :]
+    return sum(1 for _ in takewhile(lambda argument: not argument.startswith("-"), after)) > 1
+
+
+def shared_hashes(root: Path, is_first: bool, make: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """The stages' code hashes, which the first process of a run makes and the others take over.
+
+    Parameters
+    ----------
+    root
+        Folder of the workflow whose hashes they are; a run may hold several as modules.
+    is_first
+        Whether this process is the one that the user started.
+    make
+        Makes them.
+    """
+    known = json.loads(os.environ.get(HASHES_VARIABLE, "{}"))
+    if is_first or str(root) not in known:
+        known[str(root)] = make()
+        os.environ[HASHES_VARIABLE] = json.dumps(known)
+    return dict(known[str(root)])
+
+
 def expand_stage_targets(
     targets: Iterable[str], stages: Mapping[str, Callable[[], list[str]]]
 ) -> list[str]:
@@ -127,11 +201,15 @@ def expand_stage_targets(
     return expanded
 
 
-def _read_owner(state: Path) -> dict[str, str] | None:
-    try:
-        return dict(json.loads((state / OWNER_FILE).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+def _read_owners(state: Path) -> dict[Path, dict[str, str]]:
+    """Owners by the file that records them; what cannot be read is an owner nobody knows."""
+    owners = {}
+    for path in sorted((state / OWNERS).glob("*.json")):
+        try:
+            owners[path] = dict(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            owners[path] = {}
+    return owners
 
 
 def _is_gone(owner: Mapping[str, str]) -> bool:

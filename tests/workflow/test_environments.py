@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import conda_stand_in
 import pytest
 from environments import (
     REPOSITORY,
@@ -160,10 +161,16 @@ def test_imports_are_followed_from_function_to_function(library):
 # Environments made from PyPI: the packages are conda-forge's, but for some names.
 
 
-def environment(stage, folder):
+@pytest.fixture(scope="module")
+def uv():
+    """The command uv."""
+    found = shutil.which("uv", path=Path(sys.executable).parent) or shutil.which("uv")
+    assert found, "needs uv (pip install uv)"
+    return found
+
+
+def environment(stage, folder, uv):
     """A virtual environment with what a stage's conda environment lists; its interpreter."""
-    uv = shutil.which("uv", path=Path(sys.executable).parent) or shutil.which("uv")
-    assert uv, "needs uv (pip install uv)"
     pins = [f"{name}=={version}" for name, version in listed(stage).items()]
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert version == python_of(stage), "run this test with the environments' Python"
@@ -176,8 +183,8 @@ def environment(stage, folder):
 
 @pytest.mark.environments
 @pytest.mark.parametrize("stage", STAGES)
-def test_all_that_a_stage_imports_is_there_in_an_environment_of_its_list_alone(stage, tmp_path):
-    interpreter = environment(stage, tmp_path / "environment")
+def test_all_that_a_stage_imports_is_there_in_an_environment_of_its_list_alone(stage, tmp_path, uv):
+    interpreter = environment(stage, tmp_path / "environment", uv)
     imports = imports_of(REPOSITORY / f"scripts/{stage}.py", SOURCE)
     wanted = {m for m in imports.third_party if distribution(m) not in optional()}
     program = "\n".join(f"import {name}" for name in sorted(imports.modules | wanted))
@@ -191,3 +198,20 @@ def test_all_that_a_stage_imports_is_there_in_an_environment_of_its_list_alone(s
     assert process.returncode == 0, process.stderr
     count = len(re.findall("^import", program, re.MULTILINE))
     print(f"{stage}: {len(listed(stage))} packages listed, {count} modules imported")
+
+
+@pytest.mark.environments
+def test_a_run_with_an_environment_for_each_stage_gives_the_same_bits(finished, tmp_path, uv):
+    """`snakemake --sdm conda`, with a conda that takes the packages from PyPI."""
+    deployment = finished.copy(tmp_path / "run")
+    for name in ("A", "B", "cohort"):
+        shutil.rmtree(deployment.folder / "results" / name)
+    deployment.run("--sdm", "conda", **conda_stand_in.install(tmp_path / "conda", uv))
+    made = deployment.folder / ".snakemake/conda"
+    environments = [path for path in made.iterdir() if (path / "bin/python").exists()]
+    # Stages whose lists are equal share one; the slides are there, and these stages have no job.
+    idle = {"synthesize", "table", "preview", "topography"}
+    assert len(environments) == len({str(listed(stage)) for stage in STAGES if stage not in idle})
+    one, other = finished.results(), deployment.results()
+    assert sorted(p for p in one.keys() | other.keys() if one.get(p) != other.get(p)) == []
+    print(f"{len(environments)} environments, {len(other)} files equal to those of one environment")

@@ -1,7 +1,7 @@
 rule table:
     """Bring a table of annotated cells into the form of a count matrix."""
     input:
-        table=lambda wildcards: SAMPLES[wildcards.sample]["table"],
+        table=raw_table,
     output:
         counts=f"{RESULTS}/{{sample,{one_of(TABLES)}}}/counts.h5ad",
     log:
