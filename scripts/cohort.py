@@ -4,12 +4,11 @@ from vitrail import job
 
 
 def main(job):
-    import pandas as pd
     import pyarrow.parquet as pq
 
     from vitrail.autocorrelation.across import across
     from vitrail.cohort import concatenate
-    from vitrail.io.tables import write_table
+    from vitrail.io.tables import read_table, write_table
     from vitrail.topography.across import across as topography_across
 
     settings = dict(job.params.settings)
@@ -28,7 +27,7 @@ def main(job):
     conditions = {row["sample"]: row.get("condition") for row in rows}
     table = across(
         {
-            name: pd.read_parquet(path)
+            name: read_table(path)
             for name, path in zip(job.params.genes, job.input.autocorrelation, strict=True)
         },
         units,

@@ -215,6 +215,7 @@ STATISTICS = (
     "p_normal",
     "p_permutation",
     "fdr",
+    "p_alike",
 )
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = "vitrail"
+# It reads the inputs of a failed job again, whichever kind they are: the stage that reads that kind
+# has its reader, and the others have no input of it.
+LEFT_OUT = "vitrail.io.verify"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -157,7 +160,7 @@ class _Walk:
             return bound
         for alias in node.names:
             name = f"{base}.{alias.name}"
-            is_module = self._file(name) is not None
+            is_module = self._file(name) is not None and name != LEFT_OUT
             if is_module:
                 self._load(name, where)
             bound[alias.asname or alias.name] = (
@@ -168,6 +171,8 @@ class _Walk:
     def _load(self, name: str, where: str) -> bool:
         """Import a module with its packages; whether it is one of the library's."""
         top = name.split(".")[0]
+        if name == LEFT_OUT:
+            return False
         if top != PACKAGE:
             if top not in sys.stdlib_module_names:
                 self.third_party.setdefault(top, set()).add(where)

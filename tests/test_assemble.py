@@ -93,6 +93,10 @@ def test_graph_is_where_squidpy_looks_for_it(sample, adata):
 
 def test_statistics_are_columns_of_var_and_tables_of_squidpy(adata):
     np.testing.assert_allclose(adata.var["moran_I"], [0.1, 0.2, 0.3])
+    # The file's statistics are hundredths, in this order.
+    assert adata.var["moran_z"].tolist() == [0.03] * 3
+    assert adata.var["moran_p_alike"].tolist() == [0.1] * 3
+    assert adata.var["geary_p_alike"].tolist() == [0.1] * 3
     assert list(adata.uns["moranI"].index) == ["GeneC", "GeneB", "GeneA"]
     assert list(adata.uns["moranI"]["I"]) == pytest.approx([0.3, 0.2, 0.1])
     assert list(adata.uns["gearyC"].index) == ["GeneA", "GeneB", "GeneC"]

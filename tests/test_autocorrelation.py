@@ -34,16 +34,18 @@ def test_table_is_that_of_the_passing_cells(tmp_path):
     path = run(tmp_path, XY, VALUES, PASS)
     table = read_table(path)
     wanted = ["gene", "cells_expressing", "mean"]
-    wanted += ["moran_I"] + [f"moran_{c}" for c in COLUMNS]
-    wanted += ["geary_C"] + [f"geary_{c}" for c in COLUMNS] + ["reason"]
+    wanted += ["moran_I"] + [f"moran_{c}" for c in (*COLUMNS, "p_alike")]
+    wanted += ["geary_C"] + [f"geary_{c}" for c in (*COLUMNS, "p_alike")] + ["reason"]
     assert list(table.columns) == wanted
     assert table["gene"].tolist() == ["g0", "g1", "g2"]
     assert table["reason"].tolist() == [None, None, "constant"]
     assert table["cells_expressing"].tolist() == (VALUES[PASS] > 0).sum(axis=0).tolist()
     values = VALUES[PASS].astype(np.float32)
     graph = knn(XY[PASS], 6)
-    for name, function in (("moran", moran), ("geary", geary)):
+    for name, function, side in (("moran", moran, "greater"), ("geary", geary, "less")):
         oracle = function(values, graph, 19, 1)
+        alike = function(values, graph, alternative=side)["p"]
+        assert np.array_equal(table[f"{name}_p_alike"], alike, equal_nan=True)
         for column in oracle.columns.drop("reason"):
             assert np.array_equal(table[f"{name}_{column}"], oracle[column], equal_nan=True)
     metadata = json.loads(pq.read_schema(path).metadata[b"vitrail"])

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tissue import random_tissue, shards_of, tiling
 
+from vitrail import rings
 from vitrail.outlines import outline, outlines
 from vitrail.rasterize import rasterize, to_pixels
 from vitrail.stitch import stitch
@@ -59,6 +60,42 @@ def test_an_outline_turns_at_corners_only():
     assert geometry.equals_exact(shapely.box(0, 0, 7, 3).normalize().reverse(), 0) or (
         len(geometry.exterior.coords) == 5 and geometry.bounds == (0, 0, 7, 3)
     )
+
+
+def test_a_single_ring_is_that_of_the_general_way():
+    shape = (300, 300)
+    whole = tiling(shape, 300, 0)
+    cells = stitch(shards_of(random_tissue(shape, 200, seed=6), whole), whole).cells
+    single = 0
+    for i in range(len(cells)):
+        inside = np.pad(cells.image(i).astype(np.int8), 1)
+        part, bounds = rings._parts(inside)
+        quick, slow = np.zeros((2, 2000, 2), np.int64)
+        y, x = np.argwhere(inside)[0]
+        end = rings._single_ring(inside, cells.area[i], y, x, 5, 7, quick, 0)
+        ends, parts = np.zeros((2, 100), np.int64)
+        found = rings._rings_of_parts(part, bounds, 5, 7, (slow, ends, parts, 0, 0, 0))
+        if end > 0:
+            assert found == (end, 1)
+            assert (quick[:end] == slow[:end]).all()
+            single += 1
+        else:
+            rows = cells.image(i).astype(int)
+            corner = (np.abs(np.diff(np.diff(rows, axis=0), axis=1)) == 2).any()
+            assert found[1] > 1 or corner
+    assert single > 100
+
+
+def test_outlines_do_not_depend_on_threads(monkeypatch):
+    monkeypatch.setattr("vitrail.outlines.BATCH", 7)
+    shape = (120, 140)
+    whole = tiling(shape, 200, 0)
+    cells = stitch(shards_of(random_tissue(shape, 60, seed=7), whole), whole).cells
+    one = outlines(cells, 0.5, (3.0, 4.0), threads=1)
+    assert len(one) > 14
+    assert (
+        shapely.to_wkb(outlines(cells, 0.5, (3.0, 4.0), threads=3)) == shapely.to_wkb(one)
+    ).all()
 
 
 def test_outlines_are_in_micrometres_of_the_slide():

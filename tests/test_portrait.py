@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from statistics_files import GRAPH, PORTRAIT, run_stage, write_annotated
 
+from vitrail.errors import VitrailError
 from vitrail.graph import build, interior, knn
 from vitrail.io.portraits import read_portraits
-from vitrail.portrait import portrait
+from vitrail.portrait import portrait, stored
 
 RNG = np.random.default_rng(3)
 XY = RNG.random((200, 2)) * 100
@@ -30,6 +31,25 @@ def test_portraits_of_the_passing_cells(tmp_path):
     assert (found.whole.portrait(0) != portrait(knn(XY[PASS], 6))).nnz == 0
     assert found.meta["graph"] == {"k": 6, "kind": "knn", "symmetric": True}
     assert found.meta["cells"] == PASS.sum()
+
+
+def test_stored_portraits_are_those_of_the_graphs(tmp_path):
+    graph = knn(XY[PASS], 6)
+    own = np.flatnonzero(TYPES[PASS] == "b")
+    with np.load(run(tmp_path, XY, TYPES, PASS)) as arrays:
+        for cell_type, wanted in ((None, graph), ("b", graph[own][:, own])):
+            found = stored(arrays, cell_type)
+            assert found.shape == portrait(wanted).shape
+            assert (found != portrait(wanted)).nnz == 0
+        with pytest.raises(VitrailError, match="found no type 'c', wanted one of a, b"):
+            stored(arrays, "c")
+    settings = {"estimator": "depth", "max_depth": 2}
+    with np.load(run(tmp_path, XY, TYPES, PASS, name="depth.npz", **settings)) as arrays:
+        assert (stored(arrays) != portrait(graph, 2)).nnz == 0
+    settings = {"estimator": "sampled", "sources": 32}
+    path = run(tmp_path, XY, TYPES, PASS, name="sampled.npz", **settings)
+    with np.load(path) as arrays, pytest.raises(VitrailError, match="found sampled ones"):
+        stored(arrays)
 
 
 def test_same_bytes_with_two_threads(tmp_path):

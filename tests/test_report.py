@@ -1,17 +1,18 @@
 import json
 from base64 import b64decode
-from html.parser import HTMLParser
 
 import imagecodecs
 import numpy as np
 import pytest
 from cohort_files import write_cohort
+from report_page import Page, text_of
 
 from vitrail.errors import VitrailError
 from vitrail.report import (
     Settings,
     build_report,
     detail,
+    distances,
     overview,
     pictures,
     read_facts,
@@ -25,37 +26,6 @@ from vitrail.report.palette import rgb, shade
 
 NASTY = "<script>alert(1)</script>"
 QUOTED = "\"><img src=x onerror='alert(2)'>"
-VOID = {"meta", "img", "br", "link", "hr", "input"}
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page; raises where tags do not close in order."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.attributes, self.text, self.open = [], [], [], []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes.extend((tag, *pair) for pair in attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes.extend((tag, *pair) for pair in attrs)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def text_of(html):
-    return " ".join(" ".join(Page(html).text).split())
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +235,7 @@ def test_ramp_ends_are_its_anchors():
 
 def test_distances_between_units_average_their_samples():
     matrix = np.array([[0, 1, 2, 4], [1, 0, 4, 6], [2, 4, 0, 8], [4, 6, 8, 0]], float)
-    groups = tables.between_units(matrix, ["p", "p", "q", "r"], ["A", "A", "B", "B"])
+    groups = distances.between_units(matrix, ["p", "p", "q", "r"], ["A", "A", "B", "B"])
     assert groups == {"within B": [8.0], "A against B": [3.0, 5.0]}
 
 
@@ -303,6 +273,14 @@ def test_spread_is_named_where_it_may_explain_the_difference():
     sentences = words.outcome(tables.Test("Whole tissue", row, groups), 0.05)
     assert "9,999 random permutations over 5 + 6 independent units" in sentences[0]
     assert "spread differently" in sentences[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1897.4, "1,897"), (-12345.6, "-12,346"), (999.4, "999"), (0.01234, "0.0123"), (7, "7")],
+)
+def test_numbers_are_written_for_reading(value, shown):
+    assert words.number(value) == shown
 
 
 def test_heat_map_of_many_samples_stays_small():

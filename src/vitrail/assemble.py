@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 from vitrail.io import spatialdata_store as store
 from vitrail.io.h5ad import read_element, read_names
 from vitrail.io.h5ad_enrichment import add_enrichment
@@ -39,7 +40,7 @@ SQUIDPY_COLUMNS = {
     "p_permutation": "pval_sim",
     "fdr": "fdr",
 }
-GENE_COLUMNS = ("p", "p_permutation", "fdr")
+GENE_COLUMNS = ("z", "p", "p_alike", "p_permutation", "fdr")
 
 
 def write_anndata(
@@ -132,9 +133,7 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
     """Spatial statistics as columns of `var` and as squidpy's tables in `uns`."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if table.num_rows == 0:
         return
     names = read_names(file["var"])
@@ -149,7 +148,7 @@ def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
     for prefix, symbol, key in (("moran_", "I", "moranI"), ("geary_", "C", "gearyC")):
         columns = {
             name: np.asarray(table[prefix + name], dtype=np.float64)
-            for name in (symbol, *SQUIDPY_COLUMNS)
+            for name in dict.fromkeys((symbol, *SQUIDPY_COLUMNS, *GENE_COLUMNS))
         }
         for name in (symbol, *GENE_COLUMNS):
             values = np.full(len(names), np.nan)
@@ -157,15 +156,16 @@ def _add_autocorrelation(file: h5py.File, path: str | Path) -> None:
             add_column(file["var"], prefix + name, values)
         descending = symbol == "I"
         order = np.argsort(-columns[symbol] if descending else columns[symbol], kind="stable")
-        renamed = {SQUIDPY_COLUMNS.get(name, name): v[order] for name, v in columns.items()}
+        renamed = {
+            SQUIDPY_COLUMNS.get(name, name): columns[name][order]
+            for name in (symbol, *SQUIDPY_COLUMNS)
+        }
         put_frame(file["uns"], key, [genes[i] for i in order], renamed)
 
 
 def _add_pairs(file: h5py.File, path: str | Path) -> None:
     """Bivariate Moran's I as a table in `uns`, where pairs were asked for."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if table.num_rows == 0:
         return
     columns = {name: np.array(table[name].to_pylist(), dtype=object) for name in ("x", "y")}
@@ -177,9 +177,7 @@ def _add_pairs(file: h5py.File, path: str | Path) -> None:
 
 def _add_local(file: h5py.File, path: str | Path) -> None:
     """Local Moran's I as arrays (cells, genes) in `obsm`, where genes were asked for."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if table.num_rows == 0:
         return
     genes = list(dict.fromkeys(table["gene"].to_pylist()))

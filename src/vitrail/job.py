@@ -21,13 +21,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from vitrail import warm
 from vitrail.errors import VitrailError
 from vitrail.provenance import record
 
 WORKFLOW_VARIABLE = "VITRAIL_WORKFLOW"
+RUNTIME_VARIABLE = "VITRAIL_STOP_AFTER_RUNTIME"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -68,8 +69,9 @@ class Job:
 def run(main: Callable[[Job], None], snakemake: Any) -> None:
     """Run a stage: fixed threads, a log, outputs renamed when complete, no life of its own.
 
-    A `VitrailError` ends the job with its one sentence; anything else with its stack trace. A small
-    job is run by the workflow's warm interpreter, see `vitrail.warm`.
+    A `VitrailError` ends the job with its one sentence, anything else with a sentence of
+    `vitrail.failure` below its stack trace. A small job is run by the workflow's warm interpreter,
+    see `vitrail.warm`.
     """
     warm.hand_over(list(snakemake.input), snakemake.threads)
     started = time.monotonic()
@@ -78,15 +80,40 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     terminal = _redirect_output(snakemake.log[0] if snakemake.log else None)
     log = _logger(snakemake.rule)
     imports = _ImportClock()
+    if os.environ.get(RUNTIME_VARIABLE):
+        _stop_after(snakemake.resources.runtime, snakemake.rule, log, terminal)
     try:
         with imports, written_atomically(dict(snakemake.output.items())) as output:
             main(Job(snakemake, output, log))
     except VitrailError as error:
-        log.error("%s", error)
-        if terminal is not None:
-            os.write(terminal, f"{snakemake.rule}: {error}\n".encode())
-        raise SystemExit(1) from None
+        _fail(str(error), snakemake.rule, log, terminal)
+    except Exception as error:
+        log.exception("stack trace")
+        from vitrail.failure import explain
+
+        _fail(explain(error, snakemake.input, snakemake.output), snakemake.rule, log, terminal)
     log.info("usage %s", json.dumps({**_usage(started), "imports_s": round(imports.seconds, 2)}))
+
+
+def _stop_after(minutes: int, stage: str, log: logging.Logger, terminal: int | None) -> None:
+    """End the process when its time is over: a worker that hangs would hold the run for ever."""
+
+    def stop() -> None:
+        try:
+            _fail(f"stopped after its runtime of {minutes} minutes.", stage, log, terminal)
+        finally:
+            os._exit(1)
+
+    timer = threading.Timer(60 * minutes, stop)
+    timer.daemon = True
+    timer.start()
+
+
+def _fail(sentence: str, stage: str, log: logging.Logger, terminal: int | None) -> NoReturn:
+    log.error("%s", sentence)
+    if terminal is not None:
+        os.write(terminal, f"{stage}: {sentence}\n".encode())
+    raise SystemExit(1)
 
 
 def end_with_workflow() -> None:

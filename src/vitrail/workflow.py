@@ -16,7 +16,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from vitrail.job import WORKFLOW_VARIABLE, process_start
+from vitrail.errors import VitrailError
+from vitrail.job import RUNTIME_VARIABLE, WORKFLOW_VARIABLE, process_start
 
 # Snakemake's default of --max-jobs-per-timespan: jobs, seconds.
 DEFAULT_JOB_RATE = (100, 1)
@@ -39,6 +40,18 @@ def announce() -> None:
     start = process_start(pid)
     if start is not None:
         os.environ[WORKFLOW_VARIABLE] = f"{pid}:{start}"
+
+
+def check_writable(results: Path) -> None:
+    """Raise where the folder of the results, or the nearest one above it, takes no file."""
+    there = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        raise VitrailError(f"{there}: is not writable, wanted a folder for the results.")
+
+
+def stop_after_runtime(wanted: bool) -> None:
+    """Let each job of this machine end when the rule's resource `runtime` is over, or not."""
+    os.environ[RUNTIME_VARIABLE] = "yes" if wanted else ""
 
 
 def take_over(state: Path) -> bool:

@@ -29,6 +29,10 @@ def test_exact_test_of_two_conditions():
     assert found["F"].iloc[1] == pytest.approx(oracle)
     difference = values[4:].mean(axis=0) - values[:4].mean(axis=0)
     assert np.allclose(found["difference"], difference)
+    inside = (found["difference_low"] < difference) & (difference < found["difference_high"])
+    assert inside.all()
+    assert found["difference_low"].iloc[0] > 7
+    assert found["r2"].iloc[1] == pytest.approx(oracle / (oracle + 6))
     sums = np.array([values[list(c)].sum(axis=0) for c in itertools.combinations(range(8), 4)])
     away = np.abs(sums - values.sum(axis=0) / 2)
     beyond = (away >= away[0] * (1 - 1e-9)).sum(axis=0)
@@ -79,7 +83,8 @@ def test_three_conditions_one_condition_and_none():
     made = tables(values, ("g1", "g2"))
     three = across(made, names("123456"), names("aabbcc"))
     assert three["permutations"].tolist() == [90, 90]
-    assert three["difference"].isna().all()
+    assert three[["difference", "difference_low", "difference_high"]].isna().all(axis=None)
+    assert three["r2"].between(0, 1).all()
     one = across(made, names("123456"), names("aaaaaa"))
     assert one["p"].isna().all()
     assert one["I_mean_a"].notna().all()

@@ -132,22 +132,44 @@ def test_size_controlled_value_does_not_see_size_and_sees_process():
         centres = random.random((n // 25, 2)) * n**0.5
         return centres[random.integers(0, len(centres), n)] + 0.35 * random.normal(size=(n, 2))
 
+    def hard_core(n, seed, distance=0.7):
+        # Uniform points, refused where an earlier one is nearer than the distance.
+        random, side = np.random.default_rng([seed, n]), n**0.5
+        kept = np.zeros((0, 2))
+        while len(kept) < n:
+            for point in random.random((n, 2)) * side:
+                if len(kept) < n and (((kept - point) ** 2).sum(axis=1) >= distance**2).all():
+                    kept = np.vstack([kept, point])
+        return kept
+
     sizes = (1000, 2000, 8000)
     images = {f"u{n}{s}": uniform(n, s) for n in sizes for s in (0, 1)}
+    images |= {f"h{n}{s}": hard_core(n, s) for n in sizes for s in (0, 1)}
     images |= {f"c{n}": clustered(n, 0) for n in sizes}
     pairs = compare(images).divergence
     process_a, process_b = pairs["sample_a"].str[0], pairs["sample_b"].str[0]
-    same = pairs[(process_a == "u") & (process_b == "u")]
-    sizes_differ = same["cells_a"] != same["cells_b"]
-    other = pairs[process_a != process_b]
-    # Raw divergence separates sizes; in windows pairs of different sizes are as near as of equal.
-    assert same.loc[sizes_differ, "raw"].min() > 2 * same.loc[~sizes_differ, "raw"].max()
-    assert (
-        same.loc[sizes_differ, "controlled"].median()
-        < 1.5 * same.loc[~sizes_differ, "controlled"].median()
-    )
-    assert other["controlled"].min() > same["controlled"].max()
-    assert same["z"].abs().median() < 3 < other["z"].min()
+    for process in "uh":
+        same = pairs[(process_a == process) & (process_b == process)]
+        sizes_differ = same["cells_a"] != same["cells_b"]
+        # Raw divergence separates sizes; in windows pairs of different sizes are as near as of
+        # equal, at the level of the null.
+        assert same.loc[sizes_differ, "raw"].min() > 2 * same.loc[~sizes_differ, "raw"].max()
+        assert (
+            same.loc[sizes_differ, "controlled"].median()
+            < 1.5 * same.loc[~sizes_differ, "controlled"].median()
+        )
+        assert same["controlled"].median() < 1.25 * same["null_mean"].median()
+        assert same["z"].abs().median() < 2
+        other = pairs[(process_a == process) ^ (process_b == process)]
+        assert other["controlled"].min() > same["controlled"].max()
+        assert other["z"].min() > 3
+    # What separates the processes is what they are, not their sizes.
+    apart = pairs[process_a + process_b == "uh"]
+    sizes_differ = apart["cells_a"] != apart["cells_b"]
+    medians = apart.groupby(sizes_differ)["controlled"].median()
+    assert medians[True] == pytest.approx(medians[False], rel=0.25)
+    strongest = pairs[(process_a == "c") ^ (process_b == "c")]
+    assert strongest["controlled"].min() > 2 * apart["controlled"].max()
 
 
 def test_few_cells_of_a_type_and_small_samples_are_named(tables):

@@ -52,7 +52,8 @@ def test_directed_neighbours_are_joined_by_union(xy, k):
     assert np.array_equal(portrait(directed, xy=xy).toarray(), wanted)
 
 
-def test_more_sources_than_one_batch():
+def test_more_sources_than_one_batch(monkeypatch):
+    monkeypatch.setattr("vitrail.portrait.portraits.WORTH_THREADS", 0)
     xy = np.random.default_rng(0).random((1300, 2))
     graph = delaunay(xy)
     graph[:, 7] = 0
@@ -193,3 +194,16 @@ def test_hilbert_steps_are_short():
     xy = np.stack(np.meshgrid(np.arange(16.0), np.arange(16.0)), -1).reshape(-1, 2)
     steps = np.abs(np.diff(xy[hilbert_order(xy)], axis=0)).sum(axis=1)
     assert (steps == 1).all()
+
+
+def test_progress_ends_at_all_sources_and_slices_do_not_matter(monkeypatch):
+    graph = knn(np.random.default_rng(3).random((1300, 2)), 4)
+    whole = portrait(graph)
+    monkeypatch.setattr("vitrail.portrait.portraits.SLICE", 512)
+    told = []
+    members = np.arange(1300) % 13 > 0
+    sliced = portrait(graph, progress=lambda *done: told.append(done))
+    assert told == [(512, 1300), (1024, 1300), (1300, 1300)]
+    assert (sliced != whole).nnz == 0
+    portrait(graph, members=members, progress=lambda *done: told.append(done))
+    assert told[3:] == [(512, 1200), (1024, 1200), (1200, 1200)]

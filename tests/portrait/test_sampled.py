@@ -66,6 +66,15 @@ def test_parts_of_all_sources_are_the_portrait():
     assert (whole != resized(portrait(graph), 200, 500))[:, 1:].nnz == 0
 
 
+def test_slices_of_the_sources_do_not_matter(monkeypatch):
+    graph = uniform(1300, 4)
+    whole = exactly(graph).parts
+    monkeypatch.setattr("vitrail.portrait.portraits.LISTED_SLICE", 512)
+    sliced = exactly(graph).parts
+    for name in ("group", "key", "number"):
+        assert np.array_equal(getattr(whole, name), getattr(sliced, name))
+
+
 def resized(matrix, *shape):
     matrix = matrix.copy()
     matrix.resize(shape)
@@ -101,7 +110,8 @@ def test_error_shrinks_with_sources(pairs):
     assert 0 < many < few / 4
 
 
-def test_draw_is_by_seed_and_not_by_threads():
+def test_draw_is_by_seed_and_not_by_threads(monkeypatch):
+    monkeypatch.setattr("vitrail.portrait.portraits.WORTH_THREADS", 0)
     graph = uniform(N, 5)
     one = sampled_portrait(graph, 1200, seed=1, threads=1).parts
     for threads in (2, 3):

@@ -194,6 +194,11 @@ def test_conditions_are_tested_over_units(cohort):
     by_unit = samples.groupby(["condition", "unit"])["border_share"].mean()
     wanted = stats.f_oneway(by_unit["in"], by_unit["out"]).statistic
     assert row["F"] == pytest.approx(wanted)
+    assert row["r2"] == pytest.approx(wanted / (wanted + 6))
+    assert 0.3 < row["difference_low"] < row["difference"] < row["difference_high"] < 1
+    without = across(*cohort, bootstraps=0).tests
+    assert without["difference_low"].isna().all()
+    assert without["p"].tolist() == tests["p"].tolist()
 
 
 def test_high_and_low_of_the_cohort(cohort):

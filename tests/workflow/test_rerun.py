@@ -16,7 +16,7 @@ CHAIN = {
     "stitch": "assign",
     "assign": "matrix",
     "matrix": "annotate",
-    "annotate": "graph",
+    "annotate": "graph topography",
     "graph": "autocorrelation enrichment portrait",
 }
 
@@ -63,9 +63,13 @@ CONFIG_KEYS = [
     ("autocorrelation.permutations", 19, "autocorrelation"),
     ("enrichment.distances_um", [20], "enrichment"),
     ("portrait.windows", 6, "portrait"),
+    ("topography.margin_um", 300, "topography"),
+    ("topography.excluded_ratio", 5, "topography"),
     ("assemble.circle_radius", 4.0, "assemble"),
     ("compare.permutations", 99, "compare"),
     ("cohort.genes", "outer", "cohort"),
+    ("cohort.high_density", 50, "cohort"),
+    ("cohort.bootstraps", 99, "cohort"),
     ("report.title", "Another title", "report"),
 ]
 

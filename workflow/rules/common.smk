@@ -81,6 +81,7 @@ def serve_warm_interpreter():
 
 support.share_source(SOURCE)
 support.announce()
+support.stop_after_runtime(CONFIG["stop_after_runtime"])
 warm.forget()
 if workflow.remote_exec and support.runs_several_jobs(sys.argv):
     serve_warm_interpreter()
@@ -92,6 +93,10 @@ if workflow.is_main_process and support.take_over(Path(".snakemake")):
 
 onstart:
     support.claim(Path(".snakemake"))
+    try:
+        support.check_writable(Path(RESULTS))
+    except VitrailError as error:
+        raise WorkflowError(str(error)) from None
     serve_warm_interpreter()
 
 

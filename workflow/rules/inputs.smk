@@ -138,8 +138,16 @@ def report_row(sample):
 
 def reported_config():
     """The config as the report prints it: without what changes no result."""
-    without = ("results", "cohort_name", "container", "preview")
-    sections = {name: part for name, part in CONFIG.items() if name not in without}
+    unreported = (
+        "results",
+        "cohort_name",
+        "container",
+        "preview",
+        "stop_after_runtime",
+    )
+    sections = {
+        name: section for name, section in CONFIG.items() if name not in unreported
+    }
     return sections | {"tile": provenance.record("tile", CONFIG["tile"])["settings"]}
 
 

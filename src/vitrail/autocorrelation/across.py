@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitrail.inference.anova import permutation_f, row_means
+from vitrail.inference.bootstrap import difference_interval
 from vitrail.inference.design import make_design
 from vitrail.inference.fdr import benjamini_hochberg
 
@@ -23,6 +24,7 @@ def across(
     seed: int = 0,
     permutations: int = 9999,
     exact_limit: int = 10000,
+    bootstraps: int = 1000,
 ) -> pd.DataFrame:
     """Moran's I of each gene in each sample, and its test between conditions over units.
 
@@ -42,6 +44,8 @@ def across(
         Seed of the permutations.
     permutations, exact_limit
         Random labelings of the units, where there are more than `exact_limit` in all.
+    bootstraps
+        Draws of units for the interval of the difference; 0 for none.
 
     Returns
     -------
@@ -49,8 +53,10 @@ def across(
         One row a gene of any sample, in the order of their first appearance: ``gene``,
         ``samples``, ``units`` (those with a value), ``I_mean``, for each condition
         ``I_mean_<condition>`` and ``units_<condition>``, ``difference`` (second minus first
-        condition; NaN unless there are two), ``F``, ``p``, ``fdr``, ``permutations``, ``exact``,
-        ``note`` (null, or why there is no test), and ``I_<sample>`` for each sample.
+        condition; NaN unless there are two) with its 95 % interval ``difference_low`` and
+        ``difference_high``, ``F``, ``r2`` (share of the variance between units that the conditions
+        explain), ``p``, ``fdr``, ``permutations``, ``exact``, ``note`` (null, or why there is no
+        test), and ``I_<sample>`` for each sample.
     """
     names = list(tables)
     genes, values = _matrix(tables)
@@ -68,7 +74,7 @@ def across(
         used = [s for s in np.flatnonzero(pattern) if condition[s] is not None]
         rows = _tests(
             values[np.ix_(used, own)], [unit[s] for s in used],
-            [str(condition[s]) for s in used], levels, permutations, exact_limit, seed,
+            [str(condition[s]) for s in used], levels, permutations, exact_limit, bootstraps, seed,
         )  # fmt: skip
         for gene, row in zip(own, rows, strict=True):
             tests[gene] = row
@@ -101,8 +107,8 @@ def _untested(levels: Sequence[str]) -> dict[str, Any]:
     for level in levels:
         row |= {f"I_mean_{level}": np.nan, f"units_{level}": 0}
     return row | {
-        "difference": np.nan, "F": np.nan, "p": np.nan, "fdr": np.nan, "permutations": 0,
-        "exact": False, "note": None,
+        "difference": np.nan, "difference_low": np.nan, "difference_high": np.nan, "F": np.nan,
+        "r2": np.nan, "p": np.nan, "fdr": np.nan, "permutations": 0, "exact": False, "note": None,
     }  # fmt: skip
 
 
@@ -113,6 +119,7 @@ def _tests(
     levels: Sequence[str],
     permutations: int,
     exact_limit: int,
+    bootstraps: int,
     seed: int,
 ) -> list[dict[str, Any]]:
     """Rows of the genes (columns of `values`), which have values in the same samples."""
@@ -131,9 +138,14 @@ def _tests(
     if not testable:
         return rows
     labels, exact = design.draw(permutations, exact_limit, seed)
-    f, p = permutation_f(means, design, labels, exact)
+    found = permutation_f(means, design, labels, exact)
     for gene, one in enumerate(rows):
-        one |= {"F": f[gene], "p": p[gene], "permutations": len(labels), "exact": exact}
-        if len(levels) == 2:
+        one |= {"F": found.f[gene], "r2": found.r2[gene], "p": found.p[gene]}
+        one |= {"permutations": len(labels), "exact": exact}
+    if len(levels) == 2:
+        first, second = (design.conditions.index(level) for level in levels)
+        low, high = difference_interval(means, design, first, second, bootstraps, seed)
+        for gene, one in enumerate(rows):
             one["difference"] = one[f"I_mean_{levels[1]}"] - one[f"I_mean_{levels[0]}"]
+            one |= {"difference_low": low[gene], "difference_high": high[gene]}
     return rows

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from vitrail.annotated import connectivities_of
 from vitrail.errors import VitrailError
 
 
@@ -67,8 +68,7 @@ def weight_matrix(graph: object, n: int, row_standardised: bool) -> sp.csr_matri
     row_standardised
         Divide each row by its sum; rows of zeros stay.
     """
-    if hasattr(graph, "obsp"):
-        graph = graph.obsp["spatial_connectivities"]
+    graph = connectivities_of(graph)
     weights = sp.csr_matrix(getattr(graph, "connectivities", graph), dtype=np.float64, copy=True)
     if weights.shape != (n, n):
         raise VitrailError(

@@ -13,8 +13,11 @@ import scipy.sparse as sp
 from vitrail.autocorrelation.cross_moran import bivariate
 from vitrail.autocorrelation.local_moran import local
 from vitrail.autocorrelation.tables import spatial_autocorrelation
+from vitrail.autocorrelation.values import normal_p
 
 NOT_MEASURED = "not measured"
+# Neighbours that are alike have a greater I and a lesser C.
+ALIKE = {"moran": "greater", "geary": "less"}
 
 
 def gene_table(
@@ -47,7 +50,8 @@ def gene_table(
     pandas.DataFrame
         One row a gene: ``gene``, ``cells_expressing``, ``mean``, the columns of
         `vitrail.autocorrelation.moran` with the prefix ``moran_``, those of ``geary`` with the
-        prefix ``geary_``, ``reason``.
+        prefix ``geary_``, each with ``p_alike`` (one-sided: neighbours are alike; normal
+        approximation), ``reason``.
     """
     used = np.flatnonzero(np.asarray(qc_pass, dtype=bool))
     matrix = sp.csr_matrix(values)[used]
@@ -67,6 +71,7 @@ def gene_table(
     for name, result in tables.items():
         for column in result.columns.drop("reason"):
             table[f"{name}_{column}"] = result[column].to_numpy()
+        table[f"{name}_p_alike"] = normal_p(result["z"].to_numpy(), ALIKE[name])
     table["reason"] = tables["moran"]["reason"].to_numpy()
     return table
 

@@ -21,6 +21,7 @@ from vitrail.compare.distances import (
 )
 from vitrail.errors import VitrailError
 from vitrail.graph import build
+from vitrail.graph.positions import positions
 from vitrail.portrait.sample import SamplePortraits, sample_portraits
 
 # Settings of the stages before that make portraits incomparable where they differ.
@@ -60,7 +61,7 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    xy_by_image: Mapping[str, npt.ArrayLike],
+    xy_by_image: Mapping[str, Any],
     types_by_image: Mapping[str, Sequence[Any]] | None = None,
     unit_by_image: Mapping[str, Any] | None = None,
     condition_by_image: Mapping[str, Any] | None = None,
@@ -76,11 +77,15 @@ def compare(
     Parameters
     ----------
     xy_by_image
-        Positions (n, 2) of the cells of each image.
+        Positions (n, 2) of the cells of each image, in micrometres where `graph` has lengths; or
+        an AnnData with ``obsm["spatial"]``.
     types_by_image
-        Type of each cell, missing (None, NaN) where unknown; None compares whole tissues only.
+        Type of each cell, missing (None, NaN) where unknown; None compares whole tissues only. An
+        image that is not in it has no types.
     unit_by_image, condition_by_image
-        What is independent (patient), and the condition, of each image.
+        What is independent (patient), and the condition, of each image. One without a unit is a
+        unit of its own, one without a condition is in no test. Units that occur in several
+        conditions are paired.
     graph
         Keywords of `vitrail.graph.build`; by default the 6 nearest neighbours.
     portrait
@@ -91,32 +96,61 @@ def compare(
         Number of threads; the result does not depend on it.
     **settings
         Keywords of `compare_portraits`.
+
+    Returns
+    -------
+    Comparison
+        ``divergence``, one row a pair of images and graph, and ``comparison``, one row a test; the
+        columns are those of divergence.parquet and comparison.parquet in docs/methods.md.
+
+    Raises
+    ------
+    VitrailError
+        If types, units or conditions name an image that has no positions, if an image has another
+        number of types than of cells, or if positions are not finite.
     """
+    types = _by_image(types_by_image, xy_by_image, "types")
+    units = _by_image(unit_by_image, xy_by_image, "a unit")
+    conditions = _by_image(condition_by_image, xy_by_image, "a condition")
     samples = []
-    for image, xy in xy_by_image.items():
-        positions = np.asarray(xy, dtype=np.float64)
-        types = None
-        if types_by_image is not None and image in types_by_image:
-            codes, names = pd.factorize(pd.Series(types_by_image[image]), sort=True)
-            types = (codes, [str(name) for name in names])
-            if len(codes) != len(positions):
-                raise VitrailError(
-                    f"image {image}: found {len(codes)} types, wanted {len(positions)}, one a cell."
-                )
-        network = build(positions, **{"threads": threads, **(graph or {})})
+    for image, given in xy_by_image.items():
+        try:
+            xy = positions(given)
+        except VitrailError as error:
+            raise VitrailError(f"image {image}: {error}") from error
+        network = build(xy, **{"threads": threads, **(graph or {})})
         portraits = sample_portraits(
-            network, positions, types=types,
+            network, xy, types=_coded_types(types.get(image), image, len(xy)),
             **{"seed": seed, "threads": threads, **(portrait or {})},
         )  # fmt: skip
         samples.append(
-            Sample(
-                str(image),
-                portraits,
-                _name((condition_by_image or {}).get(image)),
-                _name((unit_by_image or {}).get(image)),
-            )
+            Sample(str(image), portraits, _name(conditions.get(image)), _name(units.get(image)))
         )
     return compare_portraits(samples, seed=seed, threads=threads, **settings)
+
+
+def _by_image(
+    given: Mapping[Any, Any] | None, images: Mapping[Any, Any], what: str
+) -> dict[Any, Any]:
+    """A dict or Series by image; a name that no image has would otherwise go unseen."""
+    values = {} if given is None else dict(given.items())
+    unknown = [name for name in values if name not in images]
+    if unknown:
+        raise VitrailError(
+            f"compare: found {what} of image {unknown[0]!r}, wanted one of the {len(images)} "
+            "images that have positions."
+        )
+    return values
+
+
+def _coded_types(types: Any, image: Any, cells: int) -> tuple[npt.NDArray[Any], list[str]] | None:
+    """Code of each cell's type, -1 where unknown, and the types' names."""
+    if types is None:
+        return None
+    codes, names = pd.factorize(pd.Series(types), sort=True)
+    if len(codes) != cells:
+        raise VitrailError(f"image {image}: found {len(codes)} types, wanted {cells}, one a cell.")
+    return codes, [str(name) for name in names]
 
 
 def compare_portraits(

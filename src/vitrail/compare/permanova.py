@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.inference.bootstrap import LEVEL, draw_units
 from vitrail.inference.design import Design
 
 Floats = npt.NDArray[np.float64]
@@ -174,21 +175,10 @@ def _means(distance: Floats, design: Design) -> tuple[float, float]:
 
 
 def _bootstrap(squared: Floats, design: Design, bootstraps: int, seed: int) -> tuple[float, float]:
-    """95 % percentile interval of between minus within, over draws of units.
-
-    Units are drawn with replacement among those that occur in the same conditions.
-    """
+    """95 % percentile interval of between minus within, over draws of units."""
     if bootstraps < 1:
         return np.nan, np.nan
-    random = np.random.default_rng([seed, 1])
-    kinds: dict[tuple[int, ...], list[int]] = {}
-    for unit in np.unique(design.unit):
-        kinds.setdefault(tuple(np.sort(design.condition[design.unit == unit])), []).append(unit)
-    times = np.zeros((bootstraps, len(design.units)))
-    for members in kinds.values():
-        drawn = random.multinomial(len(members), [1.0 / len(members)] * len(members), bootstraps)
-        times[:, members] = drawn
-    weight = times[:, design.unit]
+    weight = draw_units(design, bootstraps, seed)
     distance = np.sqrt(np.maximum(squared, 0.0))
 
     def mean(mask: Floats) -> Floats:
@@ -201,7 +191,7 @@ def _bootstrap(squared: Floats, design: Design, bootstraps: int, seed: int) -> t
     effect = effect[np.isfinite(effect)]
     if not effect.size:
         return np.nan, np.nan
-    low, high = np.quantile(effect, [0.025, 0.975])
+    low, high = np.quantile(effect, LEVEL)
     return float(low), float(high)
 
 

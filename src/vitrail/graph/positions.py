@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.annotated import positions_of
 from vitrail.errors import VitrailError
 
 
@@ -20,9 +21,7 @@ def positions(xy: Any, dimensions: tuple[int, ...] = (2, 3)) -> npt.NDArray[np.f
     dimensions
         Numbers of columns that are allowed.
     """
-    if hasattr(xy, "obsm"):
-        xy = xy.obsm["spatial"]
-    array = np.ascontiguousarray(xy, dtype=np.float64)
+    array = np.ascontiguousarray(positions_of(xy), dtype=np.float64)
     if array.size == 0 and array.ndim <= 2:
         return np.zeros((0, dimensions[0]))
     if array.ndim != 2 or array.shape[1] not in dimensions:

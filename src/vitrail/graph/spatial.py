@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from vitrail.annotated import positions_of
 from vitrail.errors import VitrailError
 from vitrail.graph.border import border_cells, shortest
 from vitrail.graph.neighbours import knn, radius
@@ -63,7 +64,7 @@ def interior(graph: Graph) -> npt.NDArray[np.bool_]:
 
 
 def build(
-    xy: npt.ArrayLike,
+    xy: Any,
     qc_pass: npt.ArrayLike | None = None,
     kind: str = "knn",
     k: int = 6,
@@ -78,7 +79,7 @@ def build(
     Parameters
     ----------
     xy
-        Positions (n, 2) in micrometres.
+        Positions (n, 2) in micrometres, or an AnnData with ``obsm["spatial"]``.
     qc_pass
         Boolean (n,): cells that may have edges; None for all. Positions of others are not read.
     kind
@@ -99,6 +100,7 @@ def build(
     threads
         Number of threads; the result does not depend on it.
     """
+    xy = positions_of(xy)
     every = np.asarray(xy, dtype=np.float64).reshape(-1, np.shape(xy)[-1] if np.size(xy) else 2)
     n = len(every)
     used = np.arange(n) if qc_pass is None else np.flatnonzero(np.asarray(qc_pass, dtype=bool))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,24 @@ TOLERANCE = 1e-9
 CHUNK = 512
 
 
+class Variance(NamedTuple):
+    """Analysis of variance of each column.
+
+    Attributes
+    ----------
+    f
+        F; NaN where no degree of freedom is left, or all values are equal.
+    r2
+        Share of the sum of squares (within blocks) that the conditions explain.
+    p
+        Permutation p-value.
+    """
+
+    f: Floats
+    r2: Floats
+    p: Floats
+
+
 def row_means(values: Floats, design: Design) -> Floats:
     """Means (rows, columns) of samples' values (samples, columns) in each row of a design."""
     sums = np.zeros((len(design.unit), values.shape[1]))
@@ -25,8 +43,8 @@ def row_means(values: Floats, design: Design) -> Floats:
 
 def permutation_f(
     means: Floats, design: Design, labels: npt.NDArray[np.int8], exact: bool
-) -> tuple[Floats, Floats]:
-    """F and its permutation p of each column.
+) -> Variance:
+    """F, the share of variance explained, and the permutation p of each column.
 
     Parameters
     ----------
@@ -39,7 +57,7 @@ def permutation_f(
 
     Returns
     -------
-    F (columns,), and p: b / m over all labelings, (b + 1) / (m + 1) over random ones; NaN where
+    Arrays (columns,); p is b / m over all labelings, (b + 1) / (m + 1) over random ones. NaN where
     all values are equal.
     """
     centred = design.without_blocks(means)
@@ -53,8 +71,9 @@ def permutation_f(
     free = len(design.unit) - len(np.unique(design.block)) - rank
     with np.errstate(divide="ignore", invalid="ignore"):
         f = explained / rank / ((total - explained) / free) if free else explained * np.nan
+        r2 = explained / total
     p = beyond / len(labels) if exact else (beyond + 1) / (len(labels) + 1)
-    return f, np.where(total > 0, p, np.nan)
+    return Variance(f, r2, np.where(total > 0, p, np.nan))
 
 
 def _explained(centred: Floats, inverse: Floats, labels: npt.NDArray[Any]) -> Floats:

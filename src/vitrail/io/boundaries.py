@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 import shapely
+
+from vitrail.io import parquet
 
 # The name under which pandas keeps an index that has no name of its own.
 INDEX = "__index_level_0__"
@@ -47,13 +48,13 @@ def write_boundaries(path: str | Path, ids: Sequence[str], geometry: npt.ArrayLi
         column["bbox"] = shapely.total_bounds(shapes).tolist()
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
     metadata = {"geo": json.dumps(geo), "pandas": json.dumps(_pandas_metadata())}
-    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
+    parquet.write(table.replace_schema_metadata(metadata), path)
 
 
 def read_boundaries(path: str | Path) -> tuple[list[str], npt.NDArray[np.object_]]:
     """Read what `write_boundaries` wrote: ids and shapely geometries."""
     # `pq.read_table` would import pandas, which takes longer than the reading.
-    table = pq.ParquetFile(path).read(columns=["geometry", INDEX])
+    table = parquet.open_file(path).read(columns=["geometry", INDEX])
     shapes = shapely.from_wkb(table["geometry"].to_numpy())
     return table[INDEX].to_pylist(), np.asarray(shapes, dtype=object)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def read_nucleus_owner(path: str | Path) -> npt.NDArray[np.int32]:
 
 
 def _columns(path: str | Path, names: tuple[str, ...]) -> dict[str, Any]:
-    with pq.ParquetFile(path) as file:
+    with parquet.open_file(path) as file:
         missing = [name for name in names if name not in file.schema_arrow.names]
         if missing:
             raise VitrailError(

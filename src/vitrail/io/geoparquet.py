@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 import shapely
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 from vitrail.provenance import to_json
 
 GEOMETRY = "geometry"
@@ -46,7 +46,7 @@ def write_geoparquet(
     arrays = {name: columns[name] for name in keys} | {GEOMETRY: wkb}
     table = pa.table(arrays | {name: columns[name] for name in rest})
     metadata = {"geo": json.dumps(_geo(geometry), sort_keys=True), "vitrail": to_json(provenance)}
-    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
+    parquet.write(table.replace_schema_metadata(metadata), path)
 
 
 def _geo(geometry: npt.NDArray[np.object_]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def read_geoparquet(
     path: str | Path,
 ) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.object_]]:
     """Columns (without the geometry) as numpy arrays, and the shapely geometries."""
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if GEOMETRY not in table.column_names:
         raise VitrailError(
             f"{path}: columns are {', '.join(table.column_names)}; wanted: a column '{GEOMETRY}'"

@@ -18,11 +18,15 @@ CHUNK_BYTES = 1 << 22
 
 def copy_group(source: h5py.Group, target: zarr.Group) -> None:
     """Copy attributes and members of an h5ad group into an empty zarr group (format 3)."""
-    target.attrs.update(_attributes(source))
+    target.update_attributes(_attributes(source))
+    _copy_members(source, target)
+
+
+def _copy_members(source: h5py.Group, target: zarr.Group) -> None:
     for name in source:
         item = source[name]
         if isinstance(item, h5py.Group):
-            copy_group(item, target.create_group(name))
+            _copy_members(item, target.create_group(name, attributes=_attributes(item)))
         elif item.shape is None:
             # HDF5's empty dataset is anndata's None; zarr has a scalar for it.
             _create(target, name, (), np.dtype(bool), (), item)

@@ -8,15 +8,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.io import parquet
 from vitrail.io.h5ad import read_element
 from vitrail.io.h5ad_parts import put, put_frame
 
 
 def add_enrichment(file: h5py.File, path: str | Path) -> None:
     """Pairs of cell types as a table, and as squidpy's matrices over all categories."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = parquet.read(path)
     if table.num_rows == 0:
         return
     columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}

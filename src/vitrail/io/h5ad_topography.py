@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 from vitrail.io.h5ad import Categorical, read_names
 from vitrail.io.h5ad_parts import add_column, put, put_frame
 
@@ -27,8 +28,6 @@ def add_topography(file: h5py.File, table: str | Path, cells: str | Path) -> Non
     table, cells
         Outputs of the stage topography.
     """
-    import pyarrow.parquet as pq
-
     with np.load(cells) as arrays:
         compartment, distance = arrays["compartment"], arrays["distance"]
     if len(compartment) != len(read_names(file["obs"])):
@@ -38,7 +37,7 @@ def add_topography(file: h5py.File, table: str | Path, cells: str | Path) -> Non
         )
     add_column(file["obs"], "compartment", Categorical(compartment, list(COMPARTMENTS)))
     add_column(file["obs"], "border_distance_um", distance)
-    rows = pq.read_table(table)
+    rows = parquet.read(table)
     if not rows.num_rows:
         return
     columns: dict[str, Any] = {}

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from vitrail.io import parquet
 from vitrail.io.spatialdata_store import write_group
 
 POINTS_VERSION = "0.2"
@@ -45,10 +45,9 @@ def write_part(element: str | Path, part: int, table: pa.Table) -> None:
     strings = [field.name for field in table.schema if not pa.types.is_primitive(field.type)]
     path = part_path(element, part)
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
+    parquet.write(
         table,
         path,
-        compression="zstd",
         compression_level=1,
         use_dictionary=strings,
         # The bytes of neighbouring numbers resemble each other, their bits as a whole do not.

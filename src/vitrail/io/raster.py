@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from vitrail.io.spatialdata_store import NGFF_VERSION, RASTER_VERSION, write_group
 
 Array = npt.NDArray[Any]
 
 # Micrographs shrink by bit planes: 1.7-fold where zstd alone gets 1.3-fold, at the same speed.
-COMPRESSOR = BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
+# The checksum makes a flipped byte an error, never another number.
+COMPRESSORS = (BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec())
 # Values of a block that is halved at once.
 CACHE_VALUES = 1 << 16
 
@@ -81,7 +82,7 @@ class RasterElement:
             shape=shape,
             chunks=chunks,
             dtype=dtype,
-            compressors=COMPRESSOR,
+            compressors=COMPRESSORS,
             fill_value=0,
             dimension_names=names,
             zarr_format=3,

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 
 BATCH_ROWS = 1 << 14
 
@@ -31,7 +32,7 @@ def write_outlines(source: str | Path, target: str | Path, index: str) -> None:
     index
         Column of the label that is the key of a row.
     """
-    with pq.ParquetFile(source) as file:
+    with parquet.open_file(source) as file:
         schema = file.schema_arrow
         metadata = dict(schema.metadata or {})
         if index not in schema.names or b"geo" not in metadata:
@@ -41,7 +42,7 @@ def write_outlines(source: str | Path, target: str | Path, index: str) -> None:
             )
         metadata[b"pandas"] = _pandas_metadata(schema, index)
         schema = schema.with_metadata(metadata)
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(target, schema, **parquet.WRITING) as writer:
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 writer.write_table(pa.table(batch.columns, schema=schema))
 
@@ -78,7 +79,7 @@ def write_circles(
     geometry = {"encoding": "WKB", "crs": None, "geometry_types": ["Point"], "bbox": box}
     geo = {"primary_column": "geometry", "columns": {"geometry": geometry}, "version": "1.1.0"}
     metadata = {"geo": json.dumps(geo), "pandas": _pandas_metadata(table.schema, index)}
-    pq.write_table(table.replace_schema_metadata(metadata), target, compression="zstd")
+    parquet.write(table.replace_schema_metadata(metadata), target)
 
 
 def _pandas_metadata(schema: pa.Schema, index: str) -> bytes:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 from vitrail.io.tiled_tiff import TileSpool, ome_metadata
 from vitrail.provenance import to_json
 from vitrail.synthesize.cohort import Slide, find_slide
@@ -228,6 +229,6 @@ class _TableWriter:
         table = pa.concat_tables(self._waiting)
         if self._file is None:
             schema = table.schema.with_metadata(self._record)
-            self._file = pq.ParquetWriter(self._path, schema, compression="zstd")
+            self._file = pq.ParquetWriter(self._path, schema, **parquet.WRITING)
         self._file.write_table(table.replace_schema_metadata(self._record), max(len(table), 1))
         self._waiting, self._rows = [], 0

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 from vitrail.provenance import to_json
 
 KEY = b"vitrail"
@@ -20,12 +20,12 @@ def write_table(path: str | Path, table: pd.DataFrame, provenance: Mapping[str, 
     """Write a table without its index; equal tables give equal bytes."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     metadata = {**(arrow.schema.metadata or {}), KEY: to_json(provenance).encode()}
-    pq.write_table(arrow.replace_schema_metadata(metadata), path, compression="zstd")
+    parquet.write(arrow.replace_schema_metadata(metadata), path)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a table of the statistics."""
     try:
-        return pq.read_table(path).to_pandas()
+        return parquet.read(path).to_pandas()
     except (OSError, pa.ArrowInvalid) as error:
         raise VitrailError(f"{path}: found no parquet table in it ({error}).") from None

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from vitrail.io import parquet
 from vitrail.normalization import Normalization
 from vitrail.provenance import to_json
 from vitrail.tile import Tiles
@@ -26,12 +26,12 @@ def write_tiles(path: str | Path, tiles: Tiles, provenance: Mapping[str, Any]) -
     columns |= {name: tiles.halo[:, i] for i, name in enumerate(_HALO)}
     columns |= {"tissue": tiles.tissue, "shard": tiles.shard}
     table = pa.table(columns).replace_schema_metadata({"vitrail": to_json(provenance)})
-    pq.write_table(table, path, compression="zstd")
+    parquet.write(table, path)
 
 
 def read_tiles(path: str | Path) -> Tiles:
     """Read what `write_tiles` wrote."""
-    table = pq.read_table(path)
+    table = parquet.read(path)
     columns = {name: table[name].to_numpy() for name in table.column_names}
     return Tiles(
         np.column_stack([columns[name] for name in _CORE]).astype(np.int64),

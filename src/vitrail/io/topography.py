@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 import shapely
 
 from vitrail.errors import VitrailError
+from vitrail.io import parquet
 from vitrail.io.archive import write_npz
 from vitrail.provenance import to_json
 from vitrail.topography import COMPARTMENTS, Topography
@@ -70,7 +70,7 @@ def write_topography(
     """
     arrow = pa.Table.from_pylist(result.rows, schema=SCHEMA)
     arrow = arrow.replace_schema_metadata({"vitrail": to_json(provenance)})
-    pq.write_table(arrow, table, compression="zstd")
+    parquet.write(arrow, table)
     border = np.zeros((0, 2, 2)) if result.region is None else result.region.border
     arrays: dict[str, npt.NDArray[Any]] = {
         "compartment": result.compartment,

@@ -8,6 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vitrail.io import parquet
+
 BATCH_ROWS = 1 << 20
 
 CODED = pa.dictionary(pa.int32(), pa.string())
@@ -33,7 +35,7 @@ def read_batches(
         Largest number of rows in memory at once.
     """
     for part in parts:
-        with pq.ParquetFile(part) as file:
+        with parquet.open_file(part) as file:
             yield from file.iter_batches(rows, columns=None if columns is None else list(columns))
 
 

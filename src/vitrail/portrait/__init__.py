@@ -3,5 +3,6 @@
 from vitrail.portrait.divergence import divergence
 from vitrail.portrait.portraits import portrait
 from vitrail.portrait.sampled import sampled_divergence, sampled_portrait
+from vitrail.portrait.stored import stored
 
-__all__ = ["divergence", "portrait", "sampled_divergence", "sampled_portrait"]
+__all__ = ["divergence", "portrait", "sampled_divergence", "sampled_portrait", "stored"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from vitrail.portrait.divergence import SHIFT
-from vitrail.portrait.portraits import from_entries
 
 Integers = npt.NDArray[np.int64]
 
@@ -45,3 +46,32 @@ def joined(group: Integers, key: Integers, number: Integers) -> Entries:
     first = np.flatnonzero(new)
     total = np.add.reduceat(number[order], first) if first.size else number
     return Entries(group[first], key[first], total)
+
+
+def merged(lists: Sequence[Entries]) -> Entries:
+    """Entries of several lists in one."""
+    columns = ((entries.group, entries.key, entries.number) for entries in lists)
+    return joined(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+
+def from_entries(
+    levels: npt.NDArray[Any], counts: npt.NDArray[Any], numbers: npt.NDArray[Any], n: int
+) -> sp.csr_matrix:
+    """Portrait of n nodes from its entries with counts above 0; entries may repeat."""
+    if not levels.size:
+        return sp.csr_matrix((0, 1), dtype=np.int64)
+    depth = int(levels.max()) + 1
+    reached = np.bincount(levels, weights=numbers, minlength=depth).astype(np.int64)
+    short = np.flatnonzero(reached < n)
+    matrix = sp.csr_matrix(
+        (
+            np.concatenate([numbers, n - reached[short]]).astype(np.int64),
+            (
+                np.concatenate([levels, short]),
+                np.concatenate([counts, np.zeros(short.size, np.int64)]),
+            ),
+        ),
+        shape=(depth, int(counts.max()) + 1),
+    )
+    matrix.sum_duplicates()
+    return matrix

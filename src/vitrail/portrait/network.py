@@ -9,7 +9,6 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from numba import njit
 
-from vitrail.portrait.bits import BITS
 from vitrail.portrait.order import block_order
 
 # Neighbours are read in fours: the lists' lengths then differ less, so that the processor guesses
@@ -38,10 +37,10 @@ class Network(NamedTuple):
     order: npt.NDArray[np.int32]
 
 
-def lay_out(matrix: sp.csr_matrix) -> Network:
-    """Network of a symmetric CSR adjacency without loops."""
+def lay_out(matrix: sp.csr_matrix, block: int) -> Network:
+    """Network of a symmetric CSR adjacency without loops; `block` nodes in turn are compact."""
     indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-    order, bounds = block_order(indptr, indices, BITS)
+    order, bounds = block_order(indptr, indices, block)
     component = np.repeat(np.arange(bounds.size - 1, dtype=np.int32), np.diff(bounds))
     start, neighbours = _fours(indptr, indices, order)
     return Network(start, neighbours, component, order)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from vitrail.annotated import connectivities_of
 from vitrail.errors import VitrailError
 from vitrail.parallel import available_threads, threaded
 from vitrail.portrait.bits import BITS
+from vitrail.portrait.divergence import SHIFT
+from vitrail.portrait.entries import Entries, joined, merged
 from vitrail.portrait.network import Network, lay_out
-from vitrail.portrait.search import shell_histogram
+from vitrail.portrait.search import shell_histogram, shell_list
 
 Integers = npt.NDArray[np.int64]
+
+# Sources of a slice: after each, what was found is merged, and `progress` told.
+SLICE = 64 * BITS
+LISTED_SLICE = 16 * BITS
+# Pairs of a source and a node below which threads take longer to start than to search.
+WORTH_THREADS = 2**23
+NO_LIMIT = int(np.iinfo(np.int64).max)
 
 
 def portrait(
@@ -23,6 +34,7 @@ def portrait(
     xy: npt.ArrayLike | None = None,
     threads: int | None = None,
     members: npt.ArrayLike | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> sp.csr_matrix:
     """Network portrait B of a graph, exact.
 
@@ -48,6 +60,8 @@ def portrait(
         Boolean (n,): the portrait of these nodes as seen through the whole graph. B[l, k] is then
         the number of members that have exactly k members at distance l, over paths through any
         node, and rows sum to the number of members. None for all nodes.
+    progress
+        Called from time to time with the number of nodes searched from and of all to search from.
 
     Returns
     -------
@@ -67,11 +81,17 @@ def portrait(
     depth = _depth(max_depth)
     if not counted.any():
         return sp.csr_matrix((0, 1), dtype=np.int64)
-    network = lay_out(matrix)
+    network = lay_out(matrix, BITS)
     counted = counted[network.order]
     sources = np.flatnonzero(counted)
-    _, levels, counts, numbers = shell_entries(network, counted, sources, 1, depth, threads)
-    return from_entries(levels, counts, numbers, sources.size)
+    found: list[Entries] = []
+    for begin in range(0, sources.size, SLICE):
+        own = sources[begin : begin + SLICE]
+        fresh = shell_entries(network, counted, own, depth, threads)
+        found = [merged([*found, fresh]) if found else fresh]
+        if progress is not None:
+            progress(begin + own.size, sources.size)
+    return found[0].portrait(0)
 
 
 def _members(members: npt.ArrayLike | None, n: int) -> npt.NDArray[np.uint8]:
@@ -88,7 +108,7 @@ def _members(members: npt.ArrayLike | None, n: int) -> npt.NDArray[np.uint8]:
 
 def _depth(max_depth: int | None) -> int:
     if max_depth is None:
-        return int(np.iinfo(np.int64).max)
+        return NO_LIMIT
     if max_depth < 0:
         raise VitrailError(f"portrait: found max_depth = {max_depth}, wanted at least 0.")
     return int(max_depth)
@@ -96,8 +116,7 @@ def _depth(max_depth: int | None) -> int:
 
 def undirected(graph: Any) -> sp.csr_matrix:
     """Adjacency of `graph` as symmetric CSR without loops; values have no meaning."""
-    if hasattr(graph, "obsp"):
-        graph = graph.obsp["spatial_connectivities"]
+    graph = connectivities_of(graph)
     matrix = sp.csr_matrix(getattr(graph, "connectivities", graph), copy=True)
     if matrix.shape[0] != matrix.shape[1]:
         raise VitrailError(f"graph: found a matrix of shape {matrix.shape}, wanted a square one.")
@@ -112,52 +131,49 @@ def shell_entries(
     network: Network,
     counted: npt.NDArray[np.uint8],
     sources: Integers,
-    parts: int,
     depth: int,
     threads: int | None,
-) -> tuple[Integers, Integers, Integers, Integers]:
-    """Part, level, count and number: so many sources of the part have `count` nodes at `level`.
+) -> Entries:
+    """Portrait of the sources (group 0).
 
-    Parameters are those of `vitrail.portrait.search.shell_histogram`; entries may repeat, and
-    the order depends on the number of threads.
+    Parameters are those of `vitrail.portrait.search.shell_histogram`.
     """
-    batches = -(-sources.size // BITS)
-    workers = max(1, min(threads or available_threads(), batches))
-    histograms = threaded(
-        lambda first: shell_histogram(*network[:3], counted, sources, parts, first, workers, depth),
-        range(workers),
-        workers,
-    )
     found = []
-    for offset, histogram in histograms:
+    for offset, histogram in _searched(
+        shell_histogram, network, counted, sources, depth, threads=threads
+    ):
         stored = np.flatnonzero(histogram)
-        place = stored // parts
-        level = np.searchsorted(offset, place, side="right") - 1
-        found.append(
-            (stored % parts, level, place - offset[level], histogram[stored].astype(np.int64))
-        )
-    part, level, count, number = (np.concatenate(column) for column in zip(*found, strict=True))
-    return part, level, count, number
+        level = np.searchsorted(offset, stored, side="right") - 1
+        key = level * SHIFT + stored - offset[level]
+        found.append(Entries(np.zeros_like(key), key, histogram[stored].astype(np.int64)))
+    return merged(found)
 
 
-def from_entries(
-    levels: npt.NDArray[Any], counts: npt.NDArray[Any], numbers: npt.NDArray[Any], n: int
-) -> sp.csr_matrix:
-    """Portrait of n nodes from its entries with counts above 0; entries may repeat."""
-    if not levels.size:
-        return sp.csr_matrix((0, 1), dtype=np.int64)
-    depth = int(levels.max()) + 1
-    reached = np.bincount(levels, weights=numbers, minlength=depth).astype(np.int64)
-    short = np.flatnonzero(reached < n)
-    matrix = sp.csr_matrix(
-        (
-            np.concatenate([numbers, n - reached[short]]).astype(np.int64),
-            (
-                np.concatenate([levels, short]),
-                np.concatenate([counts, np.zeros(short.size, np.int64)]),
-            ),
-        ),
-        shape=(depth, int(counts.max()) + 1),
+def part_entries(network: Network, sources: Integers, parts: int, threads: int | None) -> Entries:
+    """Portraits of the parts that the sources are dealt to in turn (group = part).
+
+    Each part is a small sample of a large graph: its shells are listed, as a histogram of each
+    part would be large and all but empty.
+    """
+    every = np.ones(network.order.size, np.uint8)
+    found: list[Entries] = []
+    for begin in range(0, sources.size, LISTED_SLICE):
+        own = sources[begin : begin + LISTED_SLICE]
+        for source, key in _searched(shell_list, network, every, own, NO_LIMIT, threads=threads):
+            part = (begin + source.astype(np.int64)) % parts
+            found.append(joined(part, key, np.ones_like(key)))
+        found = [merged(found)]
+    return found[0]
+
+
+def _searched(
+    search: Callable[..., Any], network: Network, *arguments: Any, threads: int | None
+) -> list[Any]:
+    """Results of a search of `vitrail.portrait.search`, one for each thread."""
+    batches = -(-arguments[1].size // BITS)
+    workers = max(1, min(threads or available_threads(), batches))
+    if arguments[1].size * network.order.size < WORTH_THREADS:
+        workers = 1
+    return threaded(
+        lambda first: search(*network[:3], *arguments, first, workers), range(workers), workers
     )
-    matrix.sum_duplicates()
-    return matrix

@@ -22,11 +22,12 @@ from numba import njit
 
 from vitrail.errors import VitrailError
 from vitrail.parallel import spans, threaded
+from vitrail.portrait.bits import BITS
 from vitrail.portrait.divergence import SHIFT
-from vitrail.portrait.entries import Entries, joined
+from vitrail.portrait.entries import Entries
 from vitrail.portrait.network import lay_out
 from vitrail.portrait.pairwise import Masses, stack
-from vitrail.portrait.portraits import Integers, shell_entries, undirected
+from vitrail.portrait.portraits import Integers, part_entries, undirected
 
 # Parts of a sample; each holds every PARTS-th source.
 PARTS = 16
@@ -92,10 +93,10 @@ def sampled_portrait(
     start = np.random.default_rng(seed).random() if drawn < n else 0.0
     # In whole numbers: a float near the next whole one could double a source.
     chosen = (np.arange(drawn, dtype=np.int64) * n + int(start * n)) // drawn
-    part, level, count, number = shell_entries(
-        lay_out(matrix), np.ones(n, np.uint8), chosen, PARTS, int(np.iinfo(np.int64).max), threads
-    )
-    return SampledPortrait(n, drawn, joined(part, level * SHIFT + count, number))
+    # The nodes of a batch's sources are a compact piece.
+    network = lay_out(matrix, max(1, BITS * n // drawn))
+    parts = part_entries(network, chosen, PARTS, threads)
+    return SampledPortrait(n, drawn, parts)
 
 
 def sampled_divergence(a: SampledPortrait, b: SampledPortrait) -> Estimate:

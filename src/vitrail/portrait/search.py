@@ -11,19 +11,48 @@ doi:10.14778/2735496.2735507 (search from many sources).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from vitrail.portrait.bits import BITS, either, load, lowest, none, rows, some, store, unlike
 from vitrail.portrait.counter import EIGHT, ONE, PLANES, ZERO, count_eight, read_counts
+from vitrail.portrait.divergence import SHIFT
+
+
+class Scratch(NamedTuple):
+    """Room that the searches of one thread share; all 0 between two searches.
+
+    Attributes
+    ----------
+    reached, next_reached
+        Row of each node, at this level and at the next.
+    wanted
+        For each component with sources, the row of all of them.
+    slot
+        int32: row of `wanted` of each component.
+    active, touched
+        Bit of each node that takes part, and of each that did.
+    fresh, planes, waiting
+        Rows of the counter, see `vitrail.portrait.counter`.
+    """
+
+    reached: Any
+    next_reached: Any
+    wanted: Any
+    slot: Any
+    active: Any
+    touched: Any
+    fresh: Any
+    planes: Any
+    waiting: Any
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def shell_histogram(
-    start: Any, neighbours: Any, component: Any, counted: Any, sources: Any, parts: int,
-    first: int, step: int, depth: int,
+    start: Any, neighbours: Any, component: Any, counted: Any, sources: Any, depth: int,
+    first: int, step: int,
 ) -> Any:  # fmt: skip
     """Histogram of shell sizes of the sources in batches first, first + step, ...
 
@@ -35,56 +64,107 @@ def shell_histogram(
         uint8 (n,): 1 for nodes that count in a shell, 0 for those that are only walked through.
     sources
         Nodes (int64, increasing) to search from.
-    parts
-        The sources are dealt to so many parts in turn, each with a histogram of its own.
-    first, step
-        Which batches of `BITS` consecutive sources.
     depth
         Last level that is counted.
+    first, step
+        Which batches of `BITS` consecutive sources.
 
     Returns
     -------
     offset, histogram
-        ``histogram[(offset[l] + k) * parts + part]`` is the number of the part's sources with
-        k > 0 nodes at distance l.
+        ``histogram[offset[l] + k]`` is the number of sources with k > 0 nodes at distance l.
     """
-    n = start.size - 1
-    reached, next_reached = rows(n), rows(n)
-    wanted = rows(BITS)
-    slot = np.zeros(component[n - 1] + 1, np.int32)
-    active = np.zeros((n + 63) // 64, np.uint64)
-    touched = np.zeros((n + 63) // 64, np.uint64)
-    fresh, planes, waiting = rows(EIGHT), rows(PLANES), rows(PLANES)
+    scratch = _scratch(start.size - 1, component[-1] + 1)
     sizes = np.zeros((64, BITS), np.int32)
     offset = np.zeros(2, np.int64)
     histogram = np.zeros(0, np.int32)
     for batch in range(first, (sources.size + BITS - 1) // BITS, step):
         own = sources[batch * BITS : (batch + 1) * BITS]
-        _begin(start, neighbours, component, own, reached, wanted, slot, active, touched)
-        sizes[0, :] = 0
-        for i in range(own.size):
-            sizes[0, i] = counted[own[i]]
-        level = 0
-        while level < depth:
-            found, mask = _advance(
-                start, neighbours, component, counted, slot, wanted, reached, next_reached,
-                active, touched, fresh, planes, waiting,
-            )  # fmt: skip
-            if level + 1 == sizes.shape[0]:
-                sizes = _longer(sizes)
-            read_counts(planes, waiting, mask, sizes[level + 1])
-            if not found:
-                break
-            level += 1
-            reached, next_reached = next_reached, reached
-        _clear(reached, next_reached, active, touched)
-        offset, histogram = _fit(offset, histogram, sizes, level, own.size, parts)
-        for row in range(level + 1):
+        sizes, top = _search(start, neighbours, component, counted, own, depth, scratch, sizes)
+        offset, histogram = _fit(offset, histogram, sizes, top, own.size)
+        for level in range(top + 1):
             for source in range(own.size):
-                if sizes[row, source] > 0:
-                    part = (batch * BITS + source) % parts
-                    histogram[(offset[row] + sizes[row, source]) * parts + part] += 1
+                if sizes[level, source] > 0:
+                    histogram[offset[level] + sizes[level, source]] += 1
     return offset, histogram
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def shell_list(
+    start: Any, neighbours: Any, component: Any, counted: Any, sources: Any, depth: int,
+    first: int, step: int,
+) -> Any:  # fmt: skip
+    """List of the shells of the sources in batches first, first + step, ...
+
+    Parameters are those of `shell_histogram`.
+
+    Returns
+    -------
+    source, key
+        Source number `source` (int32) has ``key % 2^31`` > 0 nodes at distance ``key // 2^31``.
+    """
+    scratch = _scratch(start.size - 1, component[-1] + 1)
+    sizes = np.zeros((64, BITS), np.int32)
+    listed = np.empty(64 * BITS, np.int32)
+    keys = np.empty(64 * BITS, np.int64)
+    filled = 0
+    for batch in range(first, (sources.size + BITS - 1) // BITS, step):
+        own = sources[batch * BITS : (batch + 1) * BITS]
+        sizes, top = _search(start, neighbours, component, counted, own, depth, scratch, sizes)
+        while keys.size - filled < (top + 1) * BITS:
+            listed = np.concatenate((listed, np.empty_like(listed)))
+            keys = np.concatenate((keys, np.empty_like(keys)))
+        for level in range(top + 1):
+            for source in range(own.size):
+                if sizes[level, source] > 0:
+                    listed[filled] = batch * BITS + source
+                    keys[filled] = level * SHIFT + sizes[level, source]
+                    filled += 1
+    return listed[:filled], keys[:filled]
+
+
+@njit(cache=True, nogil=True)
+def _scratch(n: int, components: int) -> Any:
+    bits = (n + 63) // 64
+    return Scratch(
+        rows(n), rows(n), rows(BITS), np.zeros(components, np.int32), np.zeros(bits, np.uint64),
+        np.zeros(bits, np.uint64), rows(EIGHT), rows(PLANES), rows(PLANES),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _search(
+    start: Any, neighbours: Any, component: Any, counted: Any, sources: Any, depth: int,
+    scratch: Any, sizes: Any,
+) -> Any:  # fmt: skip
+    """Search from at most `BITS` sources.
+
+    Returns
+    -------
+    sizes, top
+        int32 (levels, BITS): size of each source's shell at the levels up to `top`; the array
+        that was given, or a longer one.
+    """
+    reached, next_reached, wanted, slot, active, touched, fresh, planes, waiting = scratch
+    _begin(start, neighbours, component, sources, reached, wanted, slot, active, touched)
+    sizes[0, :] = 0
+    for i in range(sources.size):
+        sizes[0, i] = counted[sources[i]]
+    level = 0
+    while level < depth:
+        found, mask = _advance(
+            start, neighbours, component, counted, slot, wanted, reached, next_reached, active,
+            touched, fresh, planes, waiting,
+        )  # fmt: skip
+        if level + 1 == sizes.shape[0]:
+            sizes = _longer(sizes)
+        read_counts(planes, waiting, mask, sizes[level + 1])
+        if not found:
+            break
+        level += 1
+        reached, next_reached = next_reached, reached
+    _clear(reached, next_reached, active, touched)
+    return sizes, level
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -186,7 +266,7 @@ def _clear(reached: Any, next_reached: Any, active: Any, touched: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int, parts: int) -> Any:
+def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int) -> Any:
     """Make room for each level's largest shell.
 
     Levels have rows of their own width: a long thin graph with one hub has many levels and one
@@ -208,10 +288,10 @@ def _fit(offset: Any, histogram: Any, sizes: Any, top: int, sources: int, parts:
         wider[level + 1] = wider[level] + width
     if not grown:
         return offset, histogram
-    room = np.zeros(wider[levels] * parts, np.int32)
+    room = np.zeros(wider[levels], np.int32)
     for level in range(old_levels):
-        for i in range((offset[level + 1] - offset[level]) * parts):
-            room[wider[level] * parts + i] = histogram[offset[level] * parts + i]
+        for i in range(offset[level + 1] - offset[level]):
+            room[wider[level] + i] = histogram[offset[level] + i]
     return wider, room
 
 

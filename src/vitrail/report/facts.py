@@ -58,6 +58,12 @@ class Facts:
         Contents of the JSON files, None where there is none.
     provenance
         Record of the stages that the AnnData file carries.
+    graph
+        Kind, parameters and edges of the spatial graph; empty without one.
+    border
+        Cells that an edge of the tissue cuts off from neighbours, None where they are not flagged.
+    portraits
+        How the portraits were made; empty without them.
     files
         Paths by name, None where there is none.
     """
@@ -80,6 +86,9 @@ class Facts:
     provenance: dict[str, Any]
     files: Mapping[str, Any]
     cell: npt.NDArray[np.integer[Any]] = field(repr=False)
+    graph: dict[str, Any] = field(default_factory=dict)
+    border: int | None = None
+    portraits: dict[str, Any] = field(default_factory=dict)
 
     @property
     def cells(self) -> int:
@@ -153,6 +162,11 @@ def read_facts(files: Mapping[str, Any]) -> Facts:
             else {},
             files=files,
             cell=read_element(obs["cell"]) if "cell" in obs else np.arange(1, n + 1),
+            graph=_graph(file["uns"]),
+            border=int(np.asarray(read_element(obs["border"])).sum()) if "border" in obs else None,
+            portraits=json.loads(str(read_element(file["uns/portraits/meta"])))
+            if "uns/portraits/meta" in file
+            else {},
         )
 
 
@@ -198,6 +212,13 @@ def _ranking(uns: h5py.Group) -> list[dict[str, Any]]:
         for i, gene in enumerate(moran["_index"])
         if np.isfinite(moran["I"][i])
     ]
+
+
+def _graph(uns: h5py.Group) -> dict[str, Any]:
+    if "spatial_neighbors/params" not in uns:
+        return {}
+    found = read_element(uns["spatial_neighbors/params"])
+    return {key: value for key, value in found.items() if key not in ("coord_type", "provenance")}
 
 
 def _json(path: str | Path | None) -> dict[str, Any] | None:

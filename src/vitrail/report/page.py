@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 import vitrail
-from vitrail.report import enrichment, quality, results, slides, topography, words
+from vitrail.report import enrichment, local, quality, results, slides, topography, words
 from vitrail.report.facts import WITHOUT_CONDITION, Facts, read_facts
 from vitrail.report.palette import DISTANCE, EXPRESSION, UNKNOWN, type_colours
 from vitrail.report.svg import colour_scale
@@ -87,6 +87,7 @@ def build_report(
     colours = type_colours(slides.legend(facts), settings.colours)
     large = _large(facts, settings.detailed_slides)
     outcome = results.gather(facts, divergence, comparison, autocorrelation, settings, large)
+    places_of = {sample.name: local.local_genes(sample, settings.alpha) for sample in facts}
     context = {
         "version": vitrail.__version__,
         "settings": settings,
@@ -96,7 +97,7 @@ def build_report(
         "warnings": quality.warnings(facts),
         "outcome": outcome,
         "legend": _legend(facts, colours),
-        "slides": _slides(facts, colours, outcome, settings, large),
+        "slides": _slides(facts, colours, outcome, settings, large, places_of),
         "places": topography.gather(facts, places, place_tests),
         "composition": quality.composition(facts, colours),
         "enrichment": enrichment.by_condition(facts),
@@ -105,6 +106,12 @@ def build_report(
         "account": quality.accounts(facts),
         "seams": quality.seams(facts),
         "gaps": quality.gaps(facts),
+        "graphs": quality.graphs(facts),
+        "portraits": quality.estimator(facts),
+        "pairs": local.gene_pairs(facts, outcome.conditions, settings.alpha),
+        "local": local.local_shares(facts, places_of, outcome.conditions),
+        "QUADRANTS": list(local.QUADRANTS.values()),
+        "co_occurrence": enrichment.by_distance(facts, colours),
         "provenance": quality.provenance(facts),
         "config": config,
         "distance_scale": colour_scale,
@@ -182,6 +189,7 @@ def _slides(
     outcome: results.Outcome,
     settings: Settings,
     large: Collection[str],
+    places_of: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     genes = outcome.map_genes
     limits = outcome.map_limits
@@ -198,6 +206,7 @@ def _slides(
             "colours": shown,
             "detail": [],
             "maps": [],
+            "local": [],
         }
         if card["large"]:
             card["detail"] = slides.detail(sample, shown, settings.detail_um)
@@ -206,6 +215,10 @@ def _slides(
                 (gene, slides.gene_map(sample, gene, values[gene], limits[gene], 420))
                 for gene in genes
                 if gene in values
+            ]
+            card["local"] = [
+                (gene, slides.local_map(sample, gene, quadrants, 420))
+                for gene, quadrants in list(places_of[sample.name].items())[: settings.gene_maps]
             ]
         cards.append(card)
     return cards

@@ -76,7 +76,7 @@ def _shade(colour: str, turn: int) -> str:
     if turn == 0:
         return colour
     towards, share = (0, 0.35) if turn % 2 else (255, 0.5)
-    values = [round(value + (towards - value) * share) for value in rgb(colour)]
+    values = [round(value + (towards - value) * share) for value in rgb(colour).tolist()]
     return "#" + "".join(f"{value:02x}" for value in values)
 
 

@@ -28,6 +28,44 @@ ACCOUNT_COLOURS = {
 }
 
 
+def graphs(facts: Sequence[Facts]) -> list[dict[str, Any]]:
+    """The spatial graph of each sample that has one."""
+    return [
+        {
+            "name": sample.name,
+            "kind": ", ".join(
+                [str(sample.graph.get("kind", "unknown kind"))]
+                + [
+                    f"{key} {_plain(value)}"
+                    for key, value in sample.graph.items()
+                    if key not in ("kind", "cells", "edges")
+                ]
+            ),
+            "cells": int(sample.graph.get("cells", sample.kept)),
+            "edges": int(sample.graph.get("edges", 0)),
+            "border": sample.border,
+        }
+        for sample in facts
+        if sample.graph
+    ]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return words.number(value) if isinstance(value, int | float | np.number) else str(value)
+
+
+def estimator(facts: Sequence[Facts]) -> str:
+    """How whole portraits were taken, to stand behind "the whole graphs' portraits"."""
+    made = next((sample.portraits for sample in facts if sample.portraits), {})
+    if made.get("estimator") == "depth":
+        return f" up to level {made['max_depth']}"
+    if made.get("estimator") == "sampled":
+        return f", estimated from {words.number(made['sources'])} cells of each"
+    return ""
+
+
 def headline(facts: Sequence[Facts]) -> list[tuple[str, str]]:
     """(number, what it counts) for the top of the page."""
     cells, kept = sum(s.cells for s in facts), sum(s.kept for s in facts)

@@ -8,22 +8,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
+from vitrail.report import distances as apart
 from vitrail.report import svg, tables, words
+from vitrail.report.distances import Distances
 from vitrail.report.facts import WITHOUT_CONDITION, Facts, gene_values
-from vitrail.report.tables import Distances, Test, finite
+from vitrail.report.tables import Test, finite
 
 if TYPE_CHECKING:
     from vitrail.report.page import Settings
 
+Floats = npt.NDArray[np.float64]
+# Distances of the types beside the tested one: how much of it composition explains.
+ALONE = {"composition": "Shares of the types alone", "wl": "Weisfeiler-Lehman kernel"}
+
 
 @dataclass
 class HeatMap:
-    """Distances between samples in one graph, as a chart whose darkest colour is `high`."""
+    """Distances between samples in one graph, as a chart whose darkest colour is `high`.
+
+    `kind` is "tested", "beyond abundance" (z-scores of a type) or "alone" (composition, patterns).
+    """
 
     name: str
     of_type: bool
+    kind: str
     chart: Markup
     high: float
 
@@ -42,6 +53,11 @@ class Outcome:
         Distances between units for the main test.
     heat_maps
         Of each graph.
+    apart, measures
+        Means of each measure of divergence.parquet in each graph, within and between conditions,
+        and the measures that there are.
+    type_numbers
+        Cells of each type in the samples, and samples with too few.
     genes, gene_strips
         Genes of the cohort, and a chart of each one's values.
     untested
@@ -55,6 +71,9 @@ class Outcome:
     intervals: list[Markup]
     strips: Markup
     heat_maps: list[HeatMap]
+    apart: list[dict[str, Any]]
+    measures: list[str]
+    type_numbers: list[dict[str, Any]]
     genes: list[dict[str, Any]]
     untested: list[tuple[str, str]]
     conditions: list[str]
@@ -78,14 +97,20 @@ def gather(
     names = [sample.name for sample in facts]
     conditions = [c for c in dict.fromkeys(s.condition for s in facts) if c != WITHOUT_CONDITION]
     tests = tables.read_tests(comparison)
-    distances = tables.read_distances(divergence, names)
+    distances = apart.read_distances(divergence, names)
+    far = apart.summaries(
+        distances, [sample.unit for sample in facts], [sample.condition for sample in facts]
+    )
     genes = tables.read_gene_tests(autocorrelation, names, conditions)
     outcome = Outcome(
         findings=_findings(tests, genes, settings.alpha),
         tests=tests,
         intervals=_intervals(tests),
         strips=_strips(tests, distances, facts),
-        heat_maps=[_heat_map(graph, facts) for graph in distances],
+        heat_maps=_heat_maps(distances, facts),
+        apart=far,
+        measures=[key for key in far[0] if key not in ("name", "of_type")] if far else [],
+        type_numbers=apart.type_numbers(distances),
         genes=genes[: settings.genes],
         untested=_untested(facts, tests, distances, bool(comparison)),
         conditions=conditions,
@@ -103,10 +128,14 @@ def _findings(
 
 
 def _intervals(tests: Sequence[Test]) -> list[Markup]:
+    """Effects as charts, on one axis for the tests of one statistic."""
     keys = ("effect", "effect_low", "effect_high")
-    values = [t.row[key] for t in tests for key in keys if finite(t.row.get(key))]
-    bounds = (min(0.0, *values), max(0.0, *values)) if values else (0.0, 1.0)
-    return [_interval(test.row, bounds) for test in tests]
+    bounds = {}
+    for statistic in dict.fromkeys(test.row.get("statistic") for test in tests):
+        own = [test.row for test in tests if test.row.get("statistic") == statistic]
+        values = [row[key] for row in own for key in keys if finite(row.get(key))]
+        bounds[statistic] = (min(0.0, *values), max(0.0, *values)) if values else (0.0, 1.0)
+    return [_interval(test.row, bounds[test.row.get("statistic")]) for test in tests]
 
 
 def _interval(row: dict[str, Any], bounds: tuple[float, float]) -> Markup:
@@ -130,7 +159,7 @@ def _strips(
     matrix = next((d.matrix for d in distances if d.name == tests[0].name), None)
     if matrix is None:
         return Markup("")
-    groups = tables.between_units(
+    groups = apart.between_units(
         matrix, [sample.unit for sample in facts], [sample.condition for sample in facts]
     )
     label = f"Distances between units: {tests[0].name}"
@@ -145,17 +174,35 @@ def _thinned(values: Sequence[float], most: int = 300) -> list[float]:
     return [float(v) for v in ordered[np.linspace(0, len(ordered) - 1, most).astype(int)]]
 
 
-def _heat_map(graph: Distances, facts: Sequence[Facts]) -> HeatMap:
-    off = graph.matrix[~np.eye(len(graph.matrix), dtype=bool)]
+def _heat_maps(graphs: Sequence[Distances], facts: Sequence[Facts]) -> list[HeatMap]:
+    """What is tested in each graph, z-scores of each type, and what composition alone explains."""
+    maps = [_heat_map(g.name, g.of_type, "tested", g.matrix, facts) for g in graphs]
+    for graph in graphs:
+        if graph.of_type and "z" in graph.measures:
+            scores = np.maximum(graph.measures["z"], 0.0)
+            maps.append(_heat_map(graph.name, True, "beyond abundance", scores, facts))
+    for graph in graphs:
+        for measure, name in ALONE.items():
+            if measure in graph.measures:
+                maps.append(_heat_map(name, False, "alone", graph.measures[measure], facts))
+    return maps
+
+
+def _heat_map(
+    name: str, of_type: bool, kind: str, given: Floats, facts: Sequence[Facts]
+) -> HeatMap:
+    matrix = given.copy()
+    np.fill_diagonal(matrix, 0.0)
+    off = matrix[~np.eye(len(matrix), dtype=bool)]
     high = float(np.nanmax(off)) if np.isfinite(off).any() else 0.0
     chart = svg.heat_map(
-        graph.matrix,
+        matrix,
         [sample.name for sample in facts],
         [sample.condition for sample in facts],
-        f"Distances between samples: {graph.name}",
+        f"Distances between samples, {kind}: {name}",
         high,
     )
-    return HeatMap(graph.name, graph.of_type, chart, high)
+    return HeatMap(name, of_type, kind, chart, high)
 
 
 def _untested(

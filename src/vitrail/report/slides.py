@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from vitrail.report import pictures
 from vitrail.report.facts import Facts
+from vitrail.report.local import PLAIN, QUADRANTS
 from vitrail.report.palette import EXPRESSION, UNKNOWN, ramp, rgb
 from vitrail.report.pictures import RGB, Extent
 
@@ -152,6 +153,17 @@ def gene_map(
     order = np.argsort(share, kind="stable")
     picture = pictures.draw_cells(facts.xy[order], each[order], extent, longest)
     return _picture(picture, f"Map of {gene} in {facts.name}", extent.width)
+
+
+def local_map(facts: Facts, gene: str, quadrants: npt.NDArray[np.int64], longest: int) -> Picture:
+    """Cells coloured by the quadrant of a gene's local Moran's I, where it is significant."""
+    extent = Extent.around(facts.xy)
+    table = np.full((max(QUADRANTS) + 1, 3), rgb(PLAIN), dtype=np.uint8)
+    for code, (_, colour) in QUADRANTS.items():
+        table[code] = rgb(colour)
+    order = np.argsort(quadrants > 0, kind="stable")
+    picture = pictures.draw_cells(facts.xy[order], table[quadrants[order]], extent, longest)
+    return _picture(picture, f"Local pattern of {gene} in {facts.name}", extent.width)
 
 
 def legend(facts: Sequence[Facts]) -> dict[str, int]:

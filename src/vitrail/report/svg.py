@@ -322,10 +322,60 @@ def curves(
         body += f"<g><title>{escape(name)}</title>"
         body += line(mean, f'stroke="{colour}" stroke-width="3"') + "</g>"
     for x in (edges[0], edges[0] / 2, 0.0, edges[-1] / 2, edges[-1]):
-        body += _text(float(place(x, 0).split()[0]), height + 8, f"{x:g}", "middle")
+        anchor = "end" if x == edges[-1] else "middle"
+        body += _text(float(place(x, 0).split()[0]), height + 8, f"{x:g}", anchor)
     for y in (0.0, top / 2, top):
-        body += _text(left - 6, float(place(0, y).split()[1]) + 4, f"{y:,.3g}", "end")
+        shown = f"{y:,.0f}" if top >= 1000 else f"{y:.3g}"
+        body += _text(left - 6, float(place(0, y).split()[1]) + 4, shown, "end")
     body += _text((left + width) / 2, height + 26, axes[0], "middle", "quiet")
     turned = _text(0, 0, axes[1], "middle", "quiet")
     body += f'<g transform="translate(12 {_n(height / 2)}) rotate(-90)">{turned}</g>'
     return _svg(width, height + bottom - 8, body, label, "curves")
+
+
+def lines(
+    places: npt.NDArray[np.floating],
+    values: npt.NDArray[np.floating],
+    colours: Sequence[str],
+    names: Sequence[str],
+    label: str,
+    high: float,
+) -> Markup:
+    """Small chart of values from 0 to `high` by distance, a line each; a dashed line marks 1.
+
+    Parameters
+    ----------
+    places
+        (n,) distances, increasing, above 0.
+    values
+        (lines, n); those that are not finite leave a gap, those above `high` lie at the top.
+    colours, names
+        Of the lines.
+    label
+        What the picture shows.
+    high
+        Top of the vertical axis.
+    """
+    width, height, left = 250.0, 120.0, 30.0
+    across = left + places / places[-1] * (width - left - 8)
+
+    def up(value: float) -> float:
+        return 6 + (1 - min(value, high) / high) * (height - 12)
+
+    body = f'<path d="M{_n(left)} {_n(up(1))}H{_n(width - 8)}" stroke="#8a949e" '
+    body += 'stroke-dasharray="3 3"/>'
+    body += f'<path d="M{_n(left)} 6V{_n(up(0))}H{_n(width - 8)}" fill="none" stroke="#8a949e"/>'
+    for row, colour, name in zip(values, colours, names, strict=True):
+        path, pen = "", "M"
+        for x, y in zip(across.tolist(), row.tolist(), strict=True):
+            path += f"{pen}{_n(x)} {_n(up(y))}" if np.isfinite(y) else ""
+            pen = "L" if np.isfinite(y) else "M"
+        if path:
+            body += f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2">'
+            body += f"<title>{escape(name)}</title></path>"
+    for y in (0.0, 1.0, high):
+        body += _text(left - 5, up(y) + 4, f"{y:.2g}", "end")
+    for x in (places[0], places[-1]):
+        at = left + x / places[-1] * (width - left - 8)
+        body += _text(at, height + 8, f"{x:g}", "end" if x == places[-1] else "middle")
+    return _svg(width, height + 14, body, label, "lines")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow.parquet as pq
+
+from vitrail.io import parquet
 
 GRAPH_NAMES = {
     "tissue": "Whole tissue",
@@ -19,7 +19,7 @@ GRAPH_NAMES = {
 
 def read_rows(path: str | Path | None) -> list[dict[str, Any]]:
     """Rows of a parquet file as dictionaries; none without a file."""
-    return pq.read_table(path).to_pylist() if path else []
+    return parquet.read(path).to_pylist() if path else []
 
 
 def graph_name(row: Mapping[str, Any]) -> str:
@@ -77,93 +77,6 @@ def _groups(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-@dataclass
-class Distances:
-    """Distances between all samples in one graph.
-
-    Attributes
-    ----------
-    name
-        What was compared.
-    of_type
-        Whether it is a single cell type.
-    matrix
-        (n, n) in the order of the samples asked for, NaN where not compared; zero to itself.
-    notes
-        Why pairs were not compared, with the number of pairs.
-    """
-
-    name: str
-    of_type: bool
-    matrix: npt.NDArray[np.float64]
-    notes: dict[str, int]
-
-
-def read_distances(path: str | Path | None, samples: Sequence[str]) -> list[Distances]:
-    """Distances of each graph of divergence.parquet: the one that the graph's test uses."""
-    if not path:
-        return []
-    table = pq.read_table(
-        path, columns=["sample_a", "sample_b", "graph", "cell_type", "distance", "note"]
-    )
-    place = {name: i for i, name in enumerate(samples)}
-    found: dict[tuple[str, str | None], Distances] = {}
-    for row in table.to_pylist():
-        key = (row["graph"], row["cell_type"])
-        if key not in found:
-            matrix = np.full((len(samples), len(samples)), np.nan)
-            np.fill_diagonal(matrix, 0.0)
-            found[key] = Distances(graph_name(row), row["graph"] == "type", matrix, {})
-        graph = found[key]
-        a, b = place.get(row["sample_a"]), place.get(row["sample_b"])
-        if a is None or b is None:
-            continue
-        if finite(row["distance"]):
-            graph.matrix[a, b] = graph.matrix[b, a] = row["distance"]
-        elif row["note"]:
-            graph.notes[row["note"]] = graph.notes.get(row["note"], 0) + 1
-    return sorted(found.values(), key=lambda graph: graph.of_type)
-
-
-def between_units(
-    matrix: npt.NDArray[np.float64],
-    units: Sequence[str],
-    conditions: Sequence[str],
-) -> dict[str, list[float]]:
-    """Mean distance of each pair of units, grouped by the conditions of the two.
-
-    Parameters
-    ----------
-    matrix
-        (n, n) distances between samples.
-    units, conditions
-        Of the n samples.
-
-    Returns
-    -------
-    "within A" for each condition, then "A against B" for each pair; groups without pairs are left
-    out.
-    """
-    pairs: dict[tuple[str, str, str, str], list[float]] = {}
-    for i in range(len(units)):
-        for j in range(i + 1, len(units)):
-            # A unit may have samples in both conditions, so it is named with its condition.
-            one, other = sorted([(conditions[i], units[i]), (conditions[j], units[j])])
-            if one != other and np.isfinite(matrix[i, j]):
-                pairs.setdefault((*one, *other), []).append(float(matrix[i, j]))
-    order = list(dict.fromkeys(conditions))
-    groups: dict[str, list[float]] = {f"within {name}": [] for name in order}
-    groups |= {f"{a} against {b}": [] for i, a in enumerate(order) for b in order[i + 1 :]}
-    for (first, _, second, _), values in pairs.items():
-        if first == second:
-            groups[f"within {first}"].append(float(np.mean(values)))
-        else:
-            key = f"{first} against {second}"
-            key = key if key in groups else f"{second} against {first}"
-            groups[key].append(float(np.mean(values)))
-    return {name: values for name, values in groups.items() if values}
-
-
 def read_gene_tests(
     path: str | Path | None, samples: Sequence[str], conditions: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -173,6 +86,9 @@ def read_gene_tests(
     """
     rows = read_rows(path)
     for row in rows:
+        row |= {
+            key: row.get(key) for key in ("difference", "difference_low", "difference_high", "r2")
+        }
         row["by_condition"] = _known(row, "I_mean_", conditions)
         row["by_sample"] = _known(row, "I_", samples)
     known = [row for row in rows if finite(row["I_mean"])]

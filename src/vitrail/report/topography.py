@@ -87,7 +87,7 @@ def _of_type(name: str, rows: list[dict[str, Any]], tests: list[dict[str, Any]])
         edges = np.array([*rows[0]["profile_from_um"], rows[0]["profile_to_um"][-1]])
         chart = svg.curves(edges, profiles, colours, f"{name} across the tumour's border", AXES)
     known = [
-        row | {"what": MEASURES[row["measure"]], "means": _means(row)}
+        row | {"what": MEASURES[row["measure"]], "means": _means(row), "units": _units(row)}
         for row in tests
         if row["measure"] in MEASURES
     ]
@@ -99,6 +99,11 @@ def _of_type(name: str, rows: list[dict[str, Any]], tests: list[dict[str, Any]])
 def _means(row: Mapping[str, Any]) -> list[tuple[str, float | None]]:
     prefix = "mean_"
     return [(key[len(prefix) :], row[key]) for key in row if key.startswith(prefix)]
+
+
+def _units(row: Mapping[str, Any]) -> list[int]:
+    prefix = "units_"
+    return [int(row[key] or 0) for key in row if key.startswith(prefix)]
 
 
 def unit_profiles(rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:

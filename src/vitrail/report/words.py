@@ -15,8 +15,8 @@ def number(value: Any, digits: int = 3) -> str:
     """A number for reading; a dash where there is none."""
     if not finite(value):
         return "–"
-    if isinstance(value, int | np.integer) or (float(value).is_integer() and abs(value) >= 1000):
-        return f"{int(value):,}"
+    if isinstance(value, int | np.integer) or abs(value) >= 1000:
+        return f"{value:,.0f}"
     return f"{value:.{digits}g}"
 
 

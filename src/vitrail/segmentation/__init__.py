@@ -1,6 +1,6 @@
 """Segmenters behind one contract, and the measures of how good they are.
 
-Light to import: `load`, `match` and `score` import what they need when they are called.
+Light to import: what computes is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from vitrail.segmentation.registry import check, load
 
 if TYPE_CHECKING:
+    from vitrail.segmentation.flow.masks import masks_from_flows
     from vitrail.segmentation.metrics import match, score
 
-__all__ = ["check", "load", "match", "score"]
+__all__ = ["check", "load", "masks_from_flows", "match", "score"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from vitrail.segmentation import metrics
 
         return getattr(metrics, name)
+    if name == "masks_from_flows":
+        from vitrail.segmentation.flow import masks
+
+        return masks.masks_from_flows
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

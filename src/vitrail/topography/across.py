@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitrail.inference.anova import permutation_f, row_means
+from vitrail.inference.bootstrap import difference_interval
 from vitrail.inference.design import make_design
 from vitrail.inference.fdr import benjamini_hochberg
 from vitrail.topography.classes import statuses
@@ -19,6 +20,7 @@ MEASURES = (
     "distribution",
 )  # fmt: skip
 STATUS_OF = ("centre", "margin")
+EFFECTS = ("difference", "difference_low", "difference_high", "F", "r2", "p")
 TEXTS = ("cell_type", "phenotype", "pattern", "note")
 LISTS = ("profile_from_um", "profile_to_um", "profile_cells", "profile_area_mm2", "profile_density")
 NUMBERS = (
@@ -41,6 +43,7 @@ def across(
     high_density: float | str = "median",
     permutations: int = 9999,
     exact_limit: int = 10000,
+    bootstraps: int = 1000,
     seed: int = 0,
 ) -> Across:
     """Compare the topography of samples.
@@ -60,6 +63,8 @@ def across(
         Cut-off between low and high densities; "median": of the samples, for each type and place.
     permutations, exact_limit, seed
         See `vitrail.inference.design.Design.draw`.
+    bootstraps
+        Draws of units for the interval of the difference; 0 for none.
     """
     table = _sample_table(rows, units, conditions)
     for where in STATUS_OF:
@@ -72,7 +77,7 @@ def across(
             )
             said.iloc[own], cut[own] = values, level
         table[f"status_{where}"], table[f"cut_off_{where}"] = said, cut
-    return Across(table, _tests(table, conditions, permutations, exact_limit, seed))
+    return Across(table, _tests(table, conditions, permutations, exact_limit, bootstraps, seed))
 
 
 def _sample_table(
@@ -111,17 +116,20 @@ def _tests(
     conditions: Mapping[str, str | None],
     permutations: int,
     exact_limit: int,
+    bootstraps: int,
     seed: int,
 ) -> pd.DataFrame:
     levels = list(dict.fromkeys(c for c in conditions.values() if c))
     each = [f"{what}_{level}" for level in levels for what in ("mean", "units")]
-    columns = ["cell_type", "measure", *each, "difference", "F", "p", "fdr", "permutations",
-               "exact", "paired", "note"]  # fmt: skip
+    columns = [
+        "cell_type", "measure", *each, "difference", "difference_low", "difference_high", "F", "r2",
+        "p", "fdr", "permutations", "exact", "paired", "note",
+    ]  # fmt: skip
     rows = []
     for name in dict.fromkeys(table["cell_type"]):
         own = table[(table["cell_type"] == name) & table["condition"].notna()]
         for measure in MEASURES:
-            row = _test(own, measure, levels, permutations, exact_limit, seed)
+            row = _test(own, measure, levels, permutations, exact_limit, bootstraps, seed)
             rows.append({"cell_type": name, "measure": measure, **row})
     tests = pd.DataFrame(rows, columns=columns)
     tests["fdr"] = benjamini_hochberg(tests["p"].astype(np.float64))
@@ -134,6 +142,7 @@ def _test(
     levels: Sequence[str],
     permutations: int,
     exact_limit: int,
+    bootstraps: int,
     seed: int,
 ) -> dict[str, Any]:
     """Test of one measure; samples where it is not known are left out and counted."""
@@ -141,8 +150,9 @@ def _test(
     known = np.isfinite(values)
     design = make_design(table["unit"][known].tolist(), table["condition"][known].tolist())
     means = row_means(values[known, None], design) if known.any() else np.zeros((0, 1))
-    row: dict[str, Any] = {"difference": np.nan, "F": np.nan, "p": np.nan, "permutations": 0,
-                           "exact": False, "paired": design.paired, "note": None}  # fmt: skip
+    row: dict[str, Any] = dict.fromkeys(EFFECTS, np.nan) | {
+        "permutations": 0, "exact": False, "paired": design.paired, "note": None,
+    }  # fmt: skip
     place = {level: code for code, level in enumerate(design.conditions)}
     for level in levels:
         own = means[design.condition == place.get(level, -1), 0]
@@ -151,10 +161,15 @@ def _test(
     notes = [f"not known in {(~known).sum()} of {len(known)} samples"] if not known.all() else []
     if design.testable and len(design.conditions) == len(levels):
         labels, exact = design.draw(permutations, exact_limit, seed)
-        f, p = permutation_f(means, design, labels, exact)
-        row |= {"F": f[0], "p": p[0], "permutations": len(labels), "exact": exact}
+        found = permutation_f(means, design, labels, exact)
+        row |= {"F": found.f[0], "r2": found.r2[0], "p": found.p[0]}
+        row |= {"permutations": len(labels), "exact": exact}
         if len(levels) == 2:
             row["difference"] = row[f"mean_{levels[1]}"] - row[f"mean_{levels[0]}"]
+            low, high = difference_interval(
+                means, design, place[levels[0]], place[levels[1]], bootstraps, seed
+            )
+            row |= {"difference_low": low[0], "difference_high": high[0]}
     else:
         notes.insert(0, "not tested: wanted at least 2 units with a value in each of 2 conditions")
     return row | {"note": "; ".join(notes) or None}
