@@ -32,57 +32,6 @@ def test_no_settings_are_no_error():
     assert workflow.scheduling_settings is None
 
 
-class Executing(Workflow):
-    """A workflow that remembers what it was to be executed with."""
-
-    def __init__(self):
-        self.global_resources = {"_nodes": 1, "_cores": 4}
-        self.given = None
-
-    def execute(self, executor_plugin, executor_settings, **others):
-        self.given = (executor_plugin.name, executor_settings, others)
-        return True
-
-
-def executed(name):
-    workflow = Executing()
-    support.run_in_place(workflow)
-    plugin = SimpleNamespace(name=name)
-    assert workflow.execute(executor_plugin=plugin, executor_settings="own", updated_files=None)
-    return workflow
-
-
-def test_a_job_of_slurm_runs_its_rules_by_itself(monkeypatch):
-    monkeypatch.delenv(support.ARRAY_TASK, raising=False)
-    workflow = executed("slurm-jobstep")
-    assert workflow.given == ("local", None, {"updated_files": None})
-    # The number of CPUs bounds the jobs at a time, since that of nodes no longer does.
-    assert workflow.global_resources == {"_nodes": None, "_cores": 4}
-
-
-def test_a_task_of_an_array_and_other_executors_are_left_alone(monkeypatch):
-    monkeypatch.delenv(support.ARRAY_TASK, raising=False)
-    for name in ("slurm", "local", "cluster-generic"):
-        assert executed(name).given[:2] == (name, "own")
-    monkeypatch.setenv(support.ARRAY_TASK, "3")
-    workflow = executed("slurm-jobstep")
-    assert workflow.given[:2] == ("slurm-jobstep", "own")
-    assert workflow.global_resources["_nodes"] == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "several"),
-    [
-        ("snakemake --cores 2 --target-jobs a:s=1 b:s=1 --cores 2", True),
-        ("snakemake --target-jobs a:s=1 --allowed-rules a b", False),
-        ("snakemake --target-jobs a:s=1 b:s=2", True),
-        ("snakemake --cores 2 all", False),
-    ],
-)
-def test_a_group_is_several_jobs(arguments, several):
-    assert support.runs_several_jobs(arguments.split()) == several
-
-
 def test_code_hashes_are_made_once_a_run_and_a_workflow(monkeypatch):
     monkeypatch.setenv(support.HASHES_VARIABLE, json.dumps({"/w": {"graph": "stale"}}))
     made = []

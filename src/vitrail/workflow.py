@@ -10,9 +10,8 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,6 @@ from vitrail.job import RUNTIME_VARIABLE, WORKFLOW_VARIABLE, process_start
 DEFAULT_JOB_RATE = (100, 1)
 OWNERS = "vitrail-owners"
 HASHES_VARIABLE = "VITRAIL_CODE"
-ARRAY_TASK = "SLURM_ARRAY_TASK_ID"
-TARGETS = "--target-jobs"
 
 
 def share_source(source: Path) -> None:
@@ -149,40 +146,6 @@ def poll_no_more(workflow: Any) -> None:
             self.__dict__["scheduling_settings"] = settings
 
     workflow.__class__ = WithoutPolling
-
-
-def run_in_place(workflow: Any) -> None:
-    """Let a job of SLURM run its rules by itself instead of a Snakemake of its own for each.
-
-    The SLURM plugin starts every rule inside of a SLURM job, and each of a group, by ``srun`` with
-    another Snakemake, one after the other: seconds and 300 MB for jobs that take less. The rules
-    here are processes of one node, so the Snakemake that SLURM has started runs them itself, on
-    the CPUs that the job was given. Only tasks of job arrays need the plugin's way, which finds
-    out by it which task they are.
-    """
-
-    class InPlace(type(workflow)):  # type: ignore[misc]
-        def execute(self, executor_plugin: Any, executor_settings: Any, **others: Any) -> Any:
-            if executor_plugin.name == "slurm-jobstep" and ARRAY_TASK not in os.environ:
-                from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
-
-                executor_plugin = ExecutorPluginRegistry().get_plugin("local")
-                executor_settings = None
-                # Without it the number of CPUs would not bound the jobs at a time.
-                self.global_resources["_nodes"] = None
-            return super().execute(
-                executor_plugin=executor_plugin, executor_settings=executor_settings, **others
-            )
-
-    workflow.__class__ = InPlace
-
-
-def runs_several_jobs(arguments: Sequence[str]) -> bool:
-    """Whether a Snakemake that another one has started was given a group of jobs."""
-    if TARGETS not in arguments:
-        return False
-    after = arguments[arguments.index(TARGETS) + 1 :]
-    return sum(1 for _ in takewhile(lambda argument: not argument.startswith("-"), after)) > 1
 
 
 def shared_hashes(root: Path, is_first: bool, make: Callable[[], dict[str, str]]) -> dict[str, str]:

@@ -13,7 +13,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from vitrail import provenance, readers, segmentation, settings, sheet, warm
+from vitrail import provenance, readers, segmentation, settings, sheet, slurm, warm
 from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
@@ -83,7 +83,7 @@ support.share_source(SOURCE)
 support.announce()
 support.stop_after_runtime(CONFIG["stop_after_runtime"])
 warm.forget()
-if workflow.remote_exec and support.runs_several_jobs(sys.argv):
+if workflow.remote_exec and slurm.runs_several_jobs(sys.argv):
     serve_warm_interpreter()
 if workflow.is_main_process and support.take_over(Path(".snakemake")):
     logger.info(
@@ -297,4 +297,4 @@ def all_results():
 
 support.accept_stage_targets(workflow, STAGES)
 support.poll_no_more(workflow)
-support.run_in_place(workflow)
+slurm.adapt(workflow)
