@@ -123,8 +123,11 @@ TABLES = [sample for sample in SAMPLES if is_table(sample)]
 
 
 def one_of(samples):
-    """Wildcard pattern of some samples; one that matches nothing where there are none."""
-    return "|".join(map(re.escape, samples)) or "(?!)"
+    """Wildcard pattern of some samples; one that no name matches where there are none.
+
+    Without a question mark, after which a storage's URL would end.
+    """
+    return "|".join(map(re.escape, samples)) or "-"
 
 
 def shards(sample):
