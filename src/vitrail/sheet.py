@@ -39,8 +39,9 @@ COLUMNS = (
     "region",
     "shards",
 )
+COHORT_NAME = "cohort"
 # Folders of the results that are not a sample's.
-RESERVED_NAMES = frozenset({"cohort", "synthetic", "logs", "benchmarks"})
+RESERVED_NAMES = frozenset({COHORT_NAME, "synthetic", "logs", "benchmarks"})
 SAMPLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -94,6 +95,30 @@ def check_files(rows: Iterable[dict[str, Any]], sheet: str, made: str) -> None:
                         f"{_place(sheet, row)}: {column} '{path}' does not exist, "
                         "wanted a readable file or folder."
                     )
+
+
+def check_cohort_name(name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Check that the cohort's folder is not a sample's, nor one that holds something else.
+
+    Parameters
+    ----------
+    name
+        The config's key ``cohort_name``.
+    rows
+        Rows of the sheet.
+
+    Raises
+    ------
+    VitrailError
+        One sentence that names the key.
+    """
+    taken = dict.fromkeys(RESERVED_NAMES - {COHORT_NAME}, "other results")
+    taken |= {row["sample"].lower(): f"sample '{row['sample']}'" for row in rows}
+    if name.lower() in taken:
+        raise VitrailError(
+            f"config: key 'cohort_name' is '{name}', which is the folder of {taken[name.lower()]}; "
+            "wanted a name of its own."
+        )
 
 
 def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

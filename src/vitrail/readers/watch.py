@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from vitrail.errors import VitrailError
 
@@ -36,9 +36,13 @@ class Watch:
                     "after); is it still being copied?"
                 )
 
-    def files(self) -> list[dict[str, str | int]]:
-        """Path and size of each file, in order."""
-        return [{"path": path, "bytes": state[0]} for path, state in self._before.items()]
+    def files(self, names: Mapping[str, str] | None = None) -> list[dict[str, str | int]]:
+        """Path and size of each file, in order; a path that has a name goes by it."""
+        names = names or {}
+        return [
+            {"path": names.get(path, path), "bytes": state[0]}
+            for path, state in self._before.items()
+        ]
 
 
 def _state(path: str) -> tuple[int, int]:
