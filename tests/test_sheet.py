@@ -83,6 +83,10 @@ def test_a_comma_separated_sheet(tmp_path):
             "samples.tsv, row 2: sample name 'cohort' is taken by a folder of the results.",
         ),
         (
+            ["sample\timage", "Training\ta.tif"],
+            "samples.tsv, row 2: sample name 'Training' is taken by a folder of the results.",
+        ),
+        (
             ["sample\ttranscripts", "A\ta.csv"],
             "samples.tsv, row 2 (sample A): has transcripts, "
             "wanted a vendor's folder, an image, labels, boundaries or a table.",
@@ -119,6 +123,12 @@ def test_files_that_are_not_there(tmp_path):
         f"samples.tsv, row 2 (sample A): image '{tmp_path}/a.tif' does not exist, "
         "wanted a readable file or folder."
     )
+
+
+def test_a_file_name_that_snakemake_would_read_as_a_pattern(tmp_path):
+    rows = read_sheet(write(tmp_path, "sample\timage", "A\ta{sample}.tif"), SECTIONS)
+    with pytest.raises(VitrailError, match=r"image 'a\{sample\}.tif' has braces in its name"):
+        check_files(rows, "samples.tsv", "results/synthetic")
 
 
 def test_files_that_the_workflow_makes_are_not_looked_for(tmp_path):

@@ -41,7 +41,10 @@ COLUMNS = (
 )
 COHORT_NAME = "cohort"
 # Folders of the results that are not a sample's.
-RESERVED_NAMES = frozenset({COHORT_NAME, "synthetic", "logs", "benchmarks"})
+RESERVED_NAMES = frozenset(
+    {COHORT_NAME, "synthetic", "logs", "benchmarks", "training", "evaluation"}
+)
+WILDCARD_MARKS = frozenset("{}")
 SAMPLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -89,6 +92,11 @@ def check_files(rows: Iterable[dict[str, Any]], sheet: str, made: str) -> None:
         for column in ("folder", *FILE_COLUMNS):
             listed = [row[column]] if isinstance(row[column], str) else row[column]
             for path in listed or ():
+                if set(path) & WILDCARD_MARKS:
+                    raise VitrailError(
+                        f"{_place(sheet, row)}: {column} '{path}' has braces in its name, which "
+                        "Snakemake takes for a wildcard; wanted a name without (a link will do)."
+                    )
                 remote = "://" in path
                 if not remote and inside not in Path(path).parents and not Path(path).exists():
                     raise VitrailError(
@@ -197,7 +205,8 @@ def _check_name(sheet: str, row: dict[str, Any]) -> None:
             f"{sheet}, row {row['row']}: sample name {name!r} is not usable, wanted letters, "
             "digits, '.', '_' and '-', with a letter or digit first."
         )
-    if name in RESERVED_NAMES:
+    # On some file systems a folder's name has no case.
+    if name.lower() in RESERVED_NAMES:
         raise VitrailError(
             f"{sheet}, row {row['row']}: sample name '{name}' is taken by a folder of the results."
         )

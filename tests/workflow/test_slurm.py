@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from deployment import REPOSITORY
+from undisturbed import differing, unfinished
 
 pytestmark = pytest.mark.slurm
 
@@ -65,10 +66,6 @@ def of_rule(entries, rule):
 def summary(entries):
     states = sorted(entry.state.split()[0] for entry in entries)
     return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-
-
-def differing(one, other):
-    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
 
 
 def fresh_copy(finished, folder):
@@ -132,7 +129,7 @@ def test_a_run_whose_jobs_were_cancelled_is_finished_by_the_next(finished, tmp_p
     again = accounted(deployment.run(*PROFILE, *HERE))
     assert {entry.state for entry in again} == {"COMPLETED"}
     assert differing(finished.results(), deployment.results()) == []
-    assert list((deployment.folder / "results").rglob(".unfinished-*")) == []
+    assert unfinished(deployment) == []
     print(f"\nfirst run: {summary(entries)}; second run: {summary(again)}; same bits")
 
 

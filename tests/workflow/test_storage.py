@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from undisturbed import differing
 
 LINKS_REFUSED = """
 import os
@@ -15,10 +16,6 @@ def refuse(*arguments, **options):
 
 os.link = refuse
 """
-
-
-def differing(one, other):
-    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
 
 
 def without_samples(deployment):
