@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from vitrail.errors import VitrailError
@@ -83,6 +85,11 @@ def test_a_comma_separated_sheet(tmp_path):
             "samples.tsv, row 2: sample name 'cohort' is taken by a folder of the results.",
         ),
         (
+            ["sample\timage\tsegment.channels", "A\ta.tif\t[a, b"],
+            "samples.tsv, row 2: segment.channels is '[a, b', wanted a value as the config has it "
+            "(YAML; text with brackets, quotes or colons in quotes).",
+        ),
+        (
             ["sample\timage", "Training\ta.tif"],
             "samples.tsv, row 2: sample name 'Training' is taken by a folder of the results.",
         ),
@@ -125,9 +132,18 @@ def test_files_that_are_not_there(tmp_path):
     )
 
 
-def test_a_file_name_that_snakemake_would_read_as_a_pattern(tmp_path):
-    rows = read_sheet(write(tmp_path, "sample\timage", "A\ta{sample}.tif"), SECTIONS)
-    with pytest.raises(VitrailError, match=r"image 'a\{sample\}.tif' has braces in its name"):
+def test_a_path_out_of_the_folder_that_the_workflow_makes_is_looked_for(tmp_path):
+    row = "A\tresults/synthetic/../../away/A/image.ome.tif"
+    rows = read_sheet(write(tmp_path, "sample\timage", row), SECTIONS)
+    with pytest.raises(VitrailError, match=r"away/A/image\.ome\.tif' does not exist"):
+        check_files(rows, "samples.tsv", "results/synthetic")
+
+
+@pytest.mark.parametrize("name", ["a{sample}.tif", "a<b>.tif"])
+def test_a_file_name_that_snakemake_would_fill_in(tmp_path, name):
+    rows = read_sheet(write(tmp_path, "sample\timage", f"A\t{name}"), SECTIONS)
+    sentence = re.escape(f"image '{name}' has braces or angle brackets in its name")
+    with pytest.raises(VitrailError, match=sentence):
         check_files(rows, "samples.tsv", "results/synthetic")
 
 

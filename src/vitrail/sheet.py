@@ -44,7 +44,8 @@ COHORT_NAME = "cohort"
 RESERVED_NAMES = frozenset(
     {COHORT_NAME, "synthetic", "logs", "benchmarks", "training", "evaluation"}
 )
-WILDCARD_MARKS = frozenset("{}")
+# Snakemake fills in what stands between these in a path.
+PLACEHOLDER_MARKS = frozenset("{}<>")
 SAMPLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -87,22 +88,27 @@ def check_files(rows: Iterable[dict[str, Any]], sheet: str, made: str) -> None:
     made
         Folder whose files the workflow makes itself, and which are not looked for.
     """
-    inside = Path(made)
     for row in rows:
         for column in ("folder", *FILE_COLUMNS):
             listed = [row[column]] if isinstance(row[column], str) else row[column]
             for path in listed or ():
-                if set(path) & WILDCARD_MARKS:
+                if set(path) & PLACEHOLDER_MARKS:
                     raise VitrailError(
-                        f"{_place(sheet, row)}: {column} '{path}' has braces in its name, which "
-                        "Snakemake takes for a wildcard; wanted a name without (a link will do)."
+                        f"{_place(sheet, row)}: {column} '{path}' has braces or angle brackets in "
+                        "its name, which Snakemake would fill in; wanted a name without (a link "
+                        "will do)."
                     )
                 remote = "://" in path
-                if not remote and inside not in Path(path).parents and not Path(path).exists():
+                if not remote and not is_inside(path, made) and not Path(path).exists():
                     raise VitrailError(
                         f"{_place(sheet, row)}: {column} '{path}' does not exist, "
                         "wanted a readable file or folder."
                     )
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a path stays below a folder: one that leads out of it again does not."""
+    return ".." not in Path(path).parts and Path(folder) in Path(path).parents
 
 
 def check_cohort_name(name: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -173,7 +179,11 @@ def _row(sheet: str, number: int, header: list[str], cells: list[str]) -> dict[s
     filled = {k: _expand(sheet, number, v) for k, v in zip(header, cells, strict=False) if v}
     row: dict[str, Any] = {column: filled.get(column) for column in COLUMNS}
     row["row"] = number
-    row["overrides"] = {k: yaml.safe_load(v) for k, v in filled.items() if k not in COLUMNS}
+    row["overrides"] = {
+        column: _value(sheet, number, column, cell)
+        for column, cell in filled.items()
+        if column not in COLUMNS
+    }
     _check_name(sheet, row)
     for column in FILE_COLUMNS:
         row[column] = [p.strip() for p in row[column].split(";")] if row[column] else None
@@ -184,6 +194,16 @@ def _row(sheet: str, number: int, header: list[str], cells: list[str]) -> dict[s
         row["overrides"].setdefault("tile.shards", row["shards"])
     _check_contents(sheet, row)
     return row
+
+
+def _value(sheet: str, number: int, column: str, cell: str) -> Any:
+    try:
+        return yaml.safe_load(cell)
+    except yaml.YAMLError:
+        raise VitrailError(
+            f"{sheet}, row {number}: {column} is '{cell}', wanted a value as the config has it "
+            "(YAML; text with brackets, quotes or colons in quotes)."
+        ) from None
 
 
 def _expand(sheet: str, number: int, cell: str) -> str:

@@ -134,6 +134,20 @@ def test_results_are_kept_on_s3(finished, tmp_path, server):
 
 
 @pytest.mark.storage
+def test_weights_are_on_this_machine_where_results_are_on_s3(finished, tmp_path, server):
+    deployment = finished.copy(tmp_path / "run")
+    shutil.rmtree(deployment.folder / "results")
+    deployment.set("segment.segmenter", "flows")
+    for kind in ("nuclei", "cell"):
+        path = deployment.folder / f"{kind}.pt"
+        path.touch()
+        deployment.set(f"segment.flows.{kind}_weights", path.name)
+    storage = ("--default-storage-provider", "s3")
+    storage += ("--default-storage-prefix", f"s3://{BUCKET}/cohorts/two")
+    assert {"prepare A", "segment B"} <= deployment.planned(*server.arguments(*storage))
+
+
+@pytest.mark.storage
 def test_a_missing_object_is_said_in_one_sentence(finished, tmp_path, server):
     deployment = finished.copy(tmp_path / "run")
     sheet = deployment.folder / "config/samples.tsv"

@@ -297,7 +297,7 @@ def candidate_files(sample):
 
 
 def table_files(section, table):
-    """Images and labels of a table of examples, as inputs; one sentence where there is none."""
+    """A table of examples, its images and labels, as inputs; one sentence where there is none."""
     from vitrail.io import examples
 
     if not table:
@@ -308,13 +308,14 @@ def table_files(section, table):
         rows = examples.read_table(table)
     except VitrailError as error:
         raise WorkflowError(str(error)) from None
-    labels = [row.labels for row in rows if row.labels]
-    return {"images": [row.image for row in rows], "labels": labels}
+    images = [located(row.image) for row in rows]
+    labels = [located(row.labels) for row in rows if row.labels]
+    return {"table": located(table), "images": images, "labels": labels}
 
 
 def is_made(path):
     """Whether the workflow makes a file that the sheet names."""
-    return Path(SYNTHETIC) in Path(path).parents
+    return sheet.is_inside(path, SYNTHETIC)
 
 
 def synthetic_files():
