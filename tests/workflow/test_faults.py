@@ -18,6 +18,7 @@ OUTPUTS = {
     "synthesize": ["synthetic/P2/image.ome.tif", "synthetic/P2/transcripts.parquet"],
     "ingest": ["B/slide.zarr", "B/slide.json"],
     "tile": ["B/tiles.parquet", "B/normalization.json"],
+    "prepare": ["B/prepared.json"],
     "segment": ["B/segmentation/shards/0-of-2.npz"],
     "stitch": ["B/segmentation/labels.zarr", "B/segmentation/cells.parquet"],
     "assign": ["B/transcripts.zarr", "B/assignment.json"],

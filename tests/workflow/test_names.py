@@ -74,7 +74,7 @@ def harmed(finished, tmp_path_factory):
     shutil.rmtree(deployment.folder / "results")
     shutil.rmtree(deployment.folder / ".snakemake")
     rename_types(deployment.folder / "config/demo/markers.yaml")
-    deployment.set("segment.channels.nucleus", 0)
+    deployment.set("segment.channels", {"nucleus": 0, "cytoplasm": 1, "membrane": None})
     write_sheet(deployment.folder / "config/samples.tsv")
     before = entries(folder)
     deployment.run()

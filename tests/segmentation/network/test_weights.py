@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from vitrail.errors import VitrailError
+from vitrail.segmentation import weights
 from vitrail.segmentation.network import (
     SizeModel,
     build,
@@ -145,6 +146,13 @@ def test_a_flipped_byte_is_named_without_a_card(tmp_path, part):
         load_weights(path)
     assert member.filename in str(caught.value)
     assert file_hash(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["nuclei", "cells"])
+def test_shipped_weights_are_those_of_their_model_card(kind):
+    path = weights.find(kind)
+    assert path.with_suffix(".json").is_file()
+    weights.check_whole(path)
 
 
 def test_unknown_kind_is_an_error(tmp_path):
