@@ -46,6 +46,26 @@ def check_writable(results: Path) -> None:
         raise VitrailError(f"{there}: is not writable, wanted a folder for the results.")
 
 
+def check_results_before(workflow: Any, results: Path) -> None:
+    """Let a run begin by asking whether its results can be written; a dry run does not ask.
+
+    Snakemake would find out file by file, and call them write-protected.
+    """
+
+    class WithWritableResults(type(workflow)):  # type: ignore[misc]
+        def execute(self, executor_plugin: Any, **others: Any) -> Any:
+            if not executor_plugin.common_settings.dryrun_exec:
+                try:
+                    check_writable(results)
+                except VitrailError as error:
+                    from snakemake.exceptions import WorkflowError
+
+                    raise WorkflowError(str(error)) from None
+            return super().execute(executor_plugin=executor_plugin, **others)
+
+    workflow.__class__ = WithWritableResults
+
+
 def stop_after_runtime(wanted: bool) -> None:
     """Let each job of this machine end when the rule's resource `runtime` is over, or not."""
     os.environ[RUNTIME_VARIABLE] = "yes" if wanted else ""

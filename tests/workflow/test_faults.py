@@ -14,13 +14,15 @@ from undisturbed import ends_with_undisturbed_bits, remove
 pytestmark = pytest.mark.faults
 
 # Every stage that writes files of a sample or of the cohort, and what it writes.
-OUTPUTS = {
+OF_PIXELS = {
     "synthesize": ["synthetic/P2/image.ome.tif", "synthetic/P2/transcripts.parquet"],
     "ingest": ["B/slide.zarr", "B/slide.json"],
     "tile": ["B/tiles.parquet", "B/normalization.json"],
     "prepare": ["B/prepared.json"],
-    "segment": ["B/segmentation/shards/0-of-2.npz"],
+    "segment": ["B/segmentation/shards/0-of-1.npz"],
     "stitch": ["B/segmentation/labels.zarr", "B/segmentation/cells.parquet"],
+}
+OF_CELLS = {
     "assign": ["B/transcripts.zarr", "B/assignment.json"],
     "matrix": ["B/counts.h5ad"],
     "annotate": ["B/annotated.h5ad"],
@@ -43,11 +45,6 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file syste
 @pytest.fixture
 def run(finished, tmp_path):
     return finished.copy(tmp_path / "run")
-
-
-def remove_outputs(run, stage):
-    for name in OUTPUTS[stage]:
-        remove(run.folder / "results" / name)
 
 
 @contextmanager
@@ -82,11 +79,13 @@ def fill(results):
 
 
 @needs_root
-def test_a_disk_that_is_full_in_each_stage(finished, run):
+@pytest.mark.parametrize("outputs", [OF_PIXELS, OF_CELLS], ids=["pixels", "cells"])
+def test_a_disk_that_is_full_in_each_stage(finished, run, outputs):
     """From the last stage to the first, each wanted by itself, so that only it has to write."""
     with own_file_system(run, 64 << 20) as results:
-        for stage in reversed(OUTPUTS):
-            remove_outputs(run, stage)
+        for stage, names in reversed(outputs.items()):
+            for name in names:
+                remove(results / name)
             filler = fill(results)
             result = run.snakemake(stage)
             assert result.returncode != 0, stage
@@ -94,10 +93,10 @@ def test_a_disk_that_is_full_in_each_stage(finished, run):
             assert said, result.stdout[-3000:]
             full = "could not be written, the disk is full; make room and run again."
             assert all(line.endswith(full) for line in said), said
-            assert not [name for name in OUTPUTS[stage] if (results / name).exists()]
+            assert not [name for name in names if (results / name).exists()]
             filler.unlink()
         ends_with_undisturbed_bits(finished, run)
-    print(f"disk full: one sentence in each of {len(OUTPUTS)} stages, then the same bits")
+    print(f"disk full: one sentence in each of {len(outputs)} stages, then the same bits")
 
 
 @needs_root

@@ -106,10 +106,6 @@ if workflow.is_main_process and support.take_over(Path(".snakemake")):
 
 onstart:
     support.claim(Path(".snakemake"))
-    try:
-        support.check_writable(Path(RESULTS))
-    except VitrailError as error:
-        raise WorkflowError(str(error)) from None
     serve_warm_interpreter()
 
 
@@ -339,5 +335,7 @@ def all_results():
 
 
 support.accept_stage_targets(workflow, STAGES)
+if workflow.is_main_process:
+    support.check_results_before(workflow, Path(RESULTS))
 support.poll_no_more(workflow)
 slurm.adapt(workflow)

@@ -84,7 +84,6 @@ def require_instanseg(name_or_path: str | Path, sha256: str | None = None) -> Pa
             raise VitrailError(
                 f"{found} hashes to {digest}, but segment.instanseg.sha256 is {sha256}"
             )
-    check_whole(found)
     return found
 
 
