@@ -11,6 +11,7 @@ import zarr
 
 from vitrail import masks
 from vitrail.errors import VitrailError
+from vitrail.io.zarr_children import create_array
 from vitrail.provenance import to_json
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def write_labels(
 
 
 def _write(group: zarr.Group, name: str, shape: tuple[int, int], instances: Instances) -> None:
-    array = group.create_array(
+    array = create_array(
+        group,
         name,
         shape=shape,
         chunks=(min(CHUNK, shape[0]), min(CHUNK, shape[1])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from vitrail.errors import VitrailError
@@ -44,10 +44,14 @@ class Watch:
                     "after); is it still being copied?"
                 )
 
-    def files(self) -> list[dict[str, str | int]]:
-        """Path, size and hash of each file, in order (see `content_hash`)."""
+    def files(self, names: Mapping[str, str] | None = None) -> list[dict[str, str | int]]:
+        """Path, size and hash of each file, in order (see `content_hash`).
+
+        A path that has a name in `names` goes by it.
+        """
+        names = names or {}
         return [
-            {"path": path, "bytes": state[0], **content_hash(path)}
+            {"path": names.get(path, path), "bytes": state[0], **content_hash(path)}
             for path, state in self._before.items()
         ]
 
