@@ -40,6 +40,7 @@ def arguments():
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--pretraining", type=int, default=500)
     parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--crop", type=int, default=224, help="edge of a crop in pixels")
     parser.add_argument("--tested", type=int, default=UNSEEN, help="images of the unseen domain")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
@@ -83,10 +84,14 @@ def sets(nuclei, count, seed, tested):
 
 
 def run(given, count, seed, variant):
+    import torch
+
     from vitrail.evaluate import TRUTH, score
     from vitrail.segmentation import load
+    from vitrail.segmentation.network import save_weights
+    from vitrail.training.load import load_examples
+    from vitrail.training.run import train
     from vitrail.training.settings import Settings
-    from vitrail.training.stage import train_from_rows
 
     log = logging.getLogger(f"{variant}, {count} images, seed {seed}")
     folder = folder_of(given.out, count, seed, variant)
@@ -98,19 +103,21 @@ def run(given, count, seed, variant):
     settings = Settings(
         seed=seed,
         width=given.width,
+        crop=given.crop,
         steps=given.steps,
         warmup=min(50, given.steps // 10),
         decay=given.steps // 4,
         pretraining=given.pretraining,
         self_identification=VARIANTS[variant],
     )
+    torch.set_num_threads(given.threads)
     rows = labelled + (free if VARIANTS[variant] else [])
-    options = {"device": given.device, "threads": given.threads}
-    card = train_from_rows(
-        rows, settings, folder / "weights.pt", folder / "checkpoints", log, **options
-    )
-    found, _ = score(test, load(str(folder / "weights.pt")), TRUTH, resamples=0, progress=log.info)
-    content = {"scores": found, "curve": card["curve"], "images": count, "seed": seed}
+    examples = load_examples(rows, settings.diameter)
+    network, curve = train(examples, [], settings, folder / "checkpoints", log, given.device)
+    weights = folder / "weights.pt"
+    save_weights(weights, network.to("cpu"), settings.kind)
+    found, _ = score(test, load(str(weights)), TRUTH, resamples=0, progress=log.info)
+    content = {"scores": found, "curve": curve, "images": count, "seed": seed}
     (folder / "scores.json").write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LINKED = ("workflow", "scripts", "src", "envs")
+LINKED = ("workflow", "scripts", "src", "envs", "resources")
 # Written anew by every run, or dependent on how the work is divided.
 NOT_RESULTS = ("logs", "benchmarks", "shards", "tiles.parquet", ".snakemake_timestamp")
 

@@ -11,7 +11,8 @@ SAMPLES = ("A", "B")
 COHORT = ("cohort", "compare", "report")
 CHAIN = {
     "ingest": "tile",
-    "tile": "segment",
+    "tile": "prepare",
+    "prepare": "segment",
     "segment": "stitch",
     "stitch": "assign",
     "assign": "matrix",
@@ -54,7 +55,8 @@ CONFIG_KEYS = [
     ("ingest.chunk", 512, "ingest"),
     ("formats.generic.transcripts.no_cell", ["none"], "ingest"),
     ("tile.size_px", 200, "tile"),
-    ("segment.watershed.nucleus_diameter_um", 7.5, "segment"),
+    ("segment.flows.flow_error", 0.5, "prepare"),
+    ("segment.channels.cytoplasm", "polyT", "prepare"),
     ("stitch.overlap", "score", "stitch"),
     ("assign.min_quality", 25, "assign"),
     ("assign.boundaries", "pixels", "assign"),
@@ -123,7 +125,7 @@ def test_a_removed_sample_reruns_the_cohort_alone(deployment):
     [
         ("synthesize/spec.py", None),
         ("ingest.py", "ingest"),
-        ("segmentation/watershed.py", "segment"),
+        ("segmentation/flows.py", "prepare"),
         ("assign/stream.py", "assign"),
         ("graph/kdtree.py", "graph"),
         ("autocorrelation/moments.py", "autocorrelation"),
@@ -198,7 +200,7 @@ def test_a_moved_folder_reruns_nothing(deployment, tmp_path):
 def test_the_name_of_a_stage_is_a_target_for_all_samples(deployment):
     shutil.rmtree(deployment.folder / "results/A")
     shutil.rmtree(deployment.folder / "results/B")
-    stages = ("ingest", "tile", "segment", "stitch")
+    stages = ("ingest", "tile", "prepare", "segment", "stitch")
     wanted = {f"{stage} {sample}" for stage in stages for sample in SAMPLES}
     assert deployment.planned("stitch") == wanted
     assert deployment.planned("preview") == wanted | {"preview A", "preview B"}

@@ -20,9 +20,9 @@ INSTANSEG_VARIABLE = "INSTANSEG_BIOIMAGEIO_PATH"  # of instanseg-torch
 
 
 def folders() -> list[Path]:
-    """Folders that are searched for a name: the user's own, then that of the repository."""
+    """Folders that are searched for a name: the user's own, then that of the shipped weights."""
     own = os.environ.get(FOLDER_VARIABLE)
-    shipped = Path(vitrail.__file__).resolve().parents[2] / "resources/models"
+    shipped = (Path(vitrail.__file__).resolve().parent / "models").resolve()
     return [*([Path(own)] if own else []), shipped]
 
 

@@ -15,7 +15,7 @@ from vitrail.training.settings import Settings
 from vitrail.training.warp import warp_image, warp_labels
 
 SIZES = 3  # stream of random numbers, see `vitrail.training.trainer`
-SCALE = (0.3, 3.5)  # of the network's diameter
+SCALE = (0.3, 6.0)  # of the network's diameter
 LEAST_INSIDE = 0.01  # share of a crop that objects must cover
 
 
@@ -23,7 +23,7 @@ def fit_sizes(
     network: FlowNetwork,
     examples: Sequence[Example],
     settings: Settings,
-    crops: int = 800,
+    crops: int = 1600,
     ridge: float = 0.1,
 ) -> SizeModel:
     """Ridge regression from the styles of random crops to the logarithm of their objects' diameter.
