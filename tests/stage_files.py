@@ -24,7 +24,7 @@ class Named(dict):
         return iter(self.values())
 
 
-def run_script(stage, inputs, outputs, settings=None, **params):
+def run_script(stage, inputs, outputs, settings=None, *, threads=1, **params):
     """Run a stage's script in this process."""
     snakemake = SimpleNamespace(
         rule=stage,
@@ -32,7 +32,7 @@ def run_script(stage, inputs, outputs, settings=None, **params):
         output=Named({name: str(path) for name, path in outputs.items()}),
         params=Named(settings=settings or {}, **params),
         wildcards=Named(sample="S"),
-        threads=1,
+        threads=threads,
         log=[],
     )
     runpy.run_path(str(SCRIPTS / f"{stage}.py"), init_globals={"snakemake": snakemake})
