@@ -1,6 +1,9 @@
 # make demo: set up and run the whole workflow on the built-in demo cohort
 # make test: set up and run the tests        make lint: ruff, mypy, snakefmt, snakemake --lint
-# make bench: figures of the README and docs make test-faults: many seeded kills
+# make bench: figures of the README and docs
+# make test-faults: many seeded kills        make test-slurm: on a SLURM of one node (root)
+# make test-environments: each stage in an environment of its own
+# make test-storage: inputs and results on an S3 server
 # make bench-transcripts: transcripts to cells beside geopandas, spatialdata and sopa
 PYTHON ?= python3
 CORES ?= all
@@ -18,7 +21,7 @@ SOPA := $(VENV)-sopa
 
 SETUP_FILES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-faults lint bench bench-transcripts clean
+.PHONY: demo test test-environments test-faults test-slurm test-storage lint bench bench-transcripts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --config samples=config/demo/samples.tsv
@@ -29,6 +32,15 @@ test: $(VENV)/.installed-test
 
 test-faults: $(VENV)/.installed-test
 	VITRAIL_KILLS=100 $(BIN)/pytest -m faults -s
+
+test-slurm: $(VENV)/.installed-slurm
+	$(BIN)/pytest -m slurm -s
+
+test-environments: $(VENV)/.installed-environments
+	$(BIN)/pytest -m environments -s
+
+test-storage: $(VENV)/.installed-storage
+	$(BIN)/pytest -m storage -s
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
@@ -62,6 +74,18 @@ $(VENV)/.installed: $(SETUP_FILES) | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --editable ".[test]"
+	touch $@
+
+$(VENV)/.installed-slurm: $(VENV)/.installed-test
+	$(PIP) --editable ".[slurm]"
+	touch $@
+
+$(VENV)/.installed-environments: $(VENV)/.installed-test
+	$(PIP) uv
+	touch $@
+
+$(VENV)/.installed-storage: $(VENV)/.installed-test
+	$(PIP) --editable ".[storage]" "moto[server]"
 	touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed

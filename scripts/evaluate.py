@@ -8,7 +8,7 @@ def main(job):
     from pathlib import Path
 
     from vitrail.io.tsv import write_tsv
-    from vitrail.report.curves import draw_curves
+    from vitrail.score_curves import draw_curves
 
     found = {
         name: json.loads(Path(path).read_text(encoding="utf-8"))

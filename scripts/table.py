@@ -4,11 +4,11 @@ from vitrail import job
 
 
 def main(job):
+    from vitrail.readers import at_hand
     from vitrail.table import table
 
-    cells = table(
-        job.params.sample, job.params.format, job.output.counts, provenance=job.provenance
-    )
+    row, _ = at_hand(job.params.sample, job.input)
+    cells = table(row, job.params.format, job.output.counts, provenance=job.provenance)
     job.log.info("%d cells", cells)
 
 

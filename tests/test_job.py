@@ -93,3 +93,18 @@ def test_a_job_of_a_dead_workflow_does_not_begin(tmp_path):
     )
     assert result.returncode == -signal.SIGKILL
     assert "began" not in result.stdout
+
+
+def test_the_time_of_imports_is_told_apart(tmp_path, monkeypatch):
+    """One slow module, imported by another, and by a function that is called twice."""
+    (tmp_path / "slow_module.py").write_text("import time\ntime.sleep(0.2)\n")
+    (tmp_path / "outer_module.py").write_text("import slow_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    clock = job._ImportClock()
+    before = __import__
+    with clock:
+        for _ in range(2):
+            import outer_module  # noqa: F401
+        time.sleep(0.2)
+    assert 0.2 <= clock.seconds < 0.39
+    assert __import__ is before

@@ -99,3 +99,11 @@ def test_a_bad_override_names_the_row():
     assert str(caught.value) == (
         "samples.tsv, row 4 (sample B): key 'graph.k' is -2, wanted at least 1."
     )
+
+
+@pytest.mark.parametrize("bad", [True, 0, "6"])
+def test_each_kind_of_override_is_checked_however_often_the_others_occur(bad):
+    rows = [{"row": n, "sample": f"S{n}", "overrides": {"graph.k": 1}} for n in range(2, 9)]
+    rows.append({"row": 9, "sample": "S9", "overrides": {"graph.k": bad}})
+    with pytest.raises(VitrailError, match=r"row 9 \(sample S9\): key 'graph\.k' is"):
+        settings.check_overrides({"graph": {"kind": "knn"}}, rows, SCHEMA, "samples.tsv")

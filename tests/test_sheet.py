@@ -1,7 +1,9 @@
+import re
+
 import pytest
 
 from vitrail.errors import VitrailError
-from vitrail.sheet import check_files, read_sheet
+from vitrail.sheet import check_cohort_name, check_files, raw_megabytes, read_sheet
 
 SECTIONS = ("tile", "graph", "segment")
 
@@ -83,6 +85,15 @@ def test_a_comma_separated_sheet(tmp_path):
             "samples.tsv, row 2: sample name 'cohort' is taken by a folder of the results.",
         ),
         (
+            ["sample\timage\tsegment.channels", "A\ta.tif\t[a, b"],
+            "samples.tsv, row 2: segment.channels is '[a, b', wanted a value as the config has it "
+            "(YAML; text with brackets, quotes or colons in quotes).",
+        ),
+        (
+            ["sample\timage", "Training\ta.tif"],
+            "samples.tsv, row 2: sample name 'Training' is taken by a folder of the results.",
+        ),
+        (
             ["sample\ttranscripts", "A\ta.csv"],
             "samples.tsv, row 2 (sample A): has transcripts, "
             "wanted a vendor's folder, an image, labels, boundaries or a table.",
@@ -121,6 +132,46 @@ def test_files_that_are_not_there(tmp_path):
     )
 
 
+def test_a_path_out_of_the_folder_that_the_workflow_makes_is_looked_for(tmp_path):
+    row = "A\tresults/synthetic/../../away/A/image.ome.tif"
+    rows = read_sheet(write(tmp_path, "sample\timage", row), SECTIONS)
+    with pytest.raises(VitrailError, match=r"away/A/image\.ome\.tif' does not exist"):
+        check_files(rows, "samples.tsv", "results/synthetic")
+
+
+@pytest.mark.parametrize("name", ["a{sample}.tif", "a<b>.tif"])
+def test_a_file_name_that_snakemake_would_fill_in(tmp_path, name):
+    rows = read_sheet(write(tmp_path, "sample\timage", f"A\t{name}"), SECTIONS)
+    sentence = re.escape(f"image '{name}' has braces or angle brackets in its name")
+    with pytest.raises(VitrailError, match=sentence):
+        check_files(rows, "samples.tsv", "results/synthetic")
+
+
 def test_files_that_the_workflow_makes_are_not_looked_for(tmp_path):
     path = write(tmp_path, "sample\timage", "A\tresults/synthetic/A/image.ome.tif")
     check_files(read_sheet(path, SECTIONS), "samples.tsv", "results/synthetic")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("b", "sample 'B'"), ("logs", "other results"), ("synthetic", "other results")],
+)
+def test_a_cohort_needs_a_folder_of_its_own(name, folder):
+    rows = [{"sample": "A"}, {"sample": "B"}]
+    with pytest.raises(VitrailError) as caught:
+        check_cohort_name(name, rows)
+    assert str(caught.value) == (
+        f"config: key 'cohort_name' is '{name}', which is the folder of {folder}; "
+        "wanted a name of its own."
+    )
+    for free in ("cohort", "responders"):
+        check_cohort_name(free, rows)
+
+
+def test_the_size_of_raw_files(tmp_path):
+    (tmp_path / "folder/deep").mkdir(parents=True)
+    for name, size in (("a.tif", 1_500_000), ("folder/x", 250_000), ("folder/deep/y", 250_000)):
+        (tmp_path / name).write_bytes(bytes(size))
+    files = [str(tmp_path / "a.tif"), str(tmp_path / "absent.tif"), "s3://bucket/b.tif"]
+    row = {"image": files, "labels": [str(tmp_path / "folder")], "transcripts": None}
+    assert raw_megabytes(row) == 2.0

@@ -1,9 +1,12 @@
 """What the Snakefile needs beyond the sheet and the settings."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from vitrail import workflow as support
 from vitrail.workflow import poll_no_more
 
 
@@ -27,3 +30,21 @@ def test_no_settings_are_no_error():
     poll_no_more(workflow)
     workflow.scheduling_settings = None
     assert workflow.scheduling_settings is None
+
+
+def test_code_hashes_are_made_once_a_run_and_a_workflow(monkeypatch):
+    monkeypatch.setenv(support.HASHES_VARIABLE, json.dumps({"/w": {"graph": "stale"}}))
+    made = []
+
+    def make():
+        made.append(1)
+        return {"graph": f"hash{len(made)}"}
+
+    def hashes(root, is_first):
+        return support.shared_hashes(Path(root), is_first, make)["graph"]
+
+    assert hashes("/w", True) == "hash1"
+    assert hashes("/w", False) == "hash1"
+    assert hashes("/other", False) == "hash2"
+    assert hashes("/w", False) == "hash1"
+    assert hashes("/w", True) == "hash3"

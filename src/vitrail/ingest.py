@@ -72,6 +72,7 @@ def ingest(
     *,
     provenance: Mapping[str, Any],
     threads: int = 1,
+    names: Mapping[str, str] | None = None,
     log: logging.Logger | None = None,
 ) -> None:
     """Write ``slide.zarr`` and ``slide.json`` of one sample.
@@ -90,6 +91,8 @@ def ingest(
         Record to be stored.
     threads
         Threads that decode images.
+    names
+        What to call files in ``slide.json`` whose path is that of a local copy.
     log
         Where remarks go.
 
@@ -112,7 +115,7 @@ def ingest(
         "sample": row["sample"],
         **facts,
         "region_um": list(row["region"]) if row.get("region") else None,
-        "files": watch.files(),
+        "files": watch.files(names),
         "remarks": [remark] if remark else [],
         "provenance": dict(provenance),
     }

@@ -6,6 +6,7 @@ libraries read once when they are imported.
 
 from __future__ import annotations
 
+import builtins
 import json
 import logging
 import os
@@ -78,10 +79,13 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     _fix_threads(snakemake.threads)
     terminal = _redirect_output(snakemake.log[0] if snakemake.log else None)
     log = _logger(snakemake.rule)
-    if os.environ.get(RUNTIME_VARIABLE):
-        _stop_after(snakemake.resources.runtime, snakemake.rule, log, terminal)
+    imports = _ImportClock()
+    runtime = snakemake.resources.get("runtime")
+    # A rule that asks for no time, as training, has no limit.
+    if runtime is not None and os.environ.get(RUNTIME_VARIABLE):
+        _stop_after(runtime, snakemake.rule, log, terminal)
     try:
-        with written_atomically(dict(snakemake.output.items())) as output:
+        with imports, written_atomically(dict(snakemake.output.items())) as output:
             main(Job(snakemake, output, log))
     except VitrailError as error:
         _fail(str(error), snakemake.rule, log, terminal)
@@ -90,7 +94,7 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
         from vitrail.failure import explain
 
         _fail(explain(error, snakemake.input, snakemake.output), snakemake.rule, log, terminal)
-    log.info("usage %s", json.dumps(_usage(started)))
+    log.info("usage %s", json.dumps({**_usage(started), "imports_s": round(imports.seconds, 2)}))
 
 
 def _stop_after(minutes: int, stage: str, log: logging.Logger, terminal: int | None) -> None:
@@ -227,6 +231,32 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+class _ImportClock:
+    """Measures the time that import statements of the main thread take, while it is entered."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+        self._import = builtins.__import__
+
+    def __enter__(self) -> None:
+        builtins.__import__ = self._timed
+
+    def __exit__(self, *error: object) -> None:
+        builtins.__import__ = self._import
+
+    def _timed(self, *arguments: Any, **options: Any) -> Any:
+        if self._depth or threading.current_thread() is not threading.main_thread():
+            return self._import(*arguments, **options)
+        self._depth += 1
+        start = time.monotonic()
+        try:
+            return self._import(*arguments, **options)
+        finally:
+            self._depth -= 1
+            self.seconds += time.monotonic() - start
 
 
 def _usage(started: float) -> dict[str, float]:

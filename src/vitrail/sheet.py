@@ -39,8 +39,13 @@ COLUMNS = (
     "region",
     "shards",
 )
+COHORT_NAME = "cohort"
 # Folders of the results that are not a sample's.
-RESERVED_NAMES = frozenset({"cohort", "synthetic", "logs", "benchmarks"})
+RESERVED_NAMES = frozenset(
+    {COHORT_NAME, "synthetic", "logs", "benchmarks", "training", "evaluation"}
+)
+# Snakemake fills in what stands between these in a path.
+PLACEHOLDER_MARKS = frozenset("{}<>")
 SAMPLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -83,17 +88,51 @@ def check_files(rows: Iterable[dict[str, Any]], sheet: str, made: str) -> None:
     made
         Folder whose files the workflow makes itself, and which are not looked for.
     """
-    inside = Path(made)
     for row in rows:
         for column in ("folder", *FILE_COLUMNS):
             listed = [row[column]] if isinstance(row[column], str) else row[column]
             for path in listed or ():
+                if set(path) & PLACEHOLDER_MARKS:
+                    raise VitrailError(
+                        f"{_place(sheet, row)}: {column} '{path}' has braces or angle brackets in "
+                        "its name, which Snakemake would fill in; wanted a name without (a link "
+                        "will do)."
+                    )
                 remote = "://" in path
-                if not remote and inside not in Path(path).parents and not Path(path).exists():
+                if not remote and not is_inside(path, made) and not Path(path).exists():
                     raise VitrailError(
                         f"{_place(sheet, row)}: {column} '{path}' does not exist, "
                         "wanted a readable file or folder."
                     )
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a path stays below a folder: one that leads out of it again does not."""
+    return ".." not in Path(path).parts and Path(folder) in Path(path).parents
+
+
+def check_cohort_name(name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Check that the cohort's folder is not a sample's, nor one that holds something else.
+
+    Parameters
+    ----------
+    name
+        The config's key ``cohort_name``.
+    rows
+        Rows of the sheet.
+
+    Raises
+    ------
+    VitrailError
+        One sentence that names the key.
+    """
+    taken = dict.fromkeys(RESERVED_NAMES - {COHORT_NAME}, "other results")
+    taken |= {row["sample"].lower(): f"sample '{row['sample']}'" for row in rows}
+    if name.lower() in taken:
+        raise VitrailError(
+            f"config: key 'cohort_name' is '{name}', which is the folder of {taken[name.lower()]}; "
+            "wanted a name of its own."
+        )
 
 
 def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -140,7 +179,11 @@ def _row(sheet: str, number: int, header: list[str], cells: list[str]) -> dict[s
     filled = {k: _expand(sheet, number, v) for k, v in zip(header, cells, strict=False) if v}
     row: dict[str, Any] = {column: filled.get(column) for column in COLUMNS}
     row["row"] = number
-    row["overrides"] = {k: yaml.safe_load(v) for k, v in filled.items() if k not in COLUMNS}
+    row["overrides"] = {
+        column: _value(sheet, number, column, cell)
+        for column, cell in filled.items()
+        if column not in COLUMNS
+    }
     _check_name(sheet, row)
     for column in FILE_COLUMNS:
         row[column] = [p.strip() for p in row[column].split(";")] if row[column] else None
@@ -151,6 +194,16 @@ def _row(sheet: str, number: int, header: list[str], cells: list[str]) -> dict[s
         row["overrides"].setdefault("tile.shards", row["shards"])
     _check_contents(sheet, row)
     return row
+
+
+def _value(sheet: str, number: int, column: str, cell: str) -> Any:
+    try:
+        return yaml.safe_load(cell)
+    except yaml.YAMLError:
+        raise VitrailError(
+            f"{sheet}, row {number}: {column} is '{cell}', wanted a value as the config has it "
+            "(YAML; text with brackets, quotes or colons in quotes)."
+        ) from None
 
 
 def _expand(sheet: str, number: int, cell: str) -> str:
@@ -172,7 +225,8 @@ def _check_name(sheet: str, row: dict[str, Any]) -> None:
             f"{sheet}, row {row['row']}: sample name {name!r} is not usable, wanted letters, "
             "digits, '.', '_' and '-', with a letter or digit first."
         )
-    if name in RESERVED_NAMES:
+    # On some file systems a folder's name has no case.
+    if name.lower() in RESERVED_NAMES:
         raise VitrailError(
             f"{sheet}, row {row['row']}: sample name '{name}' is taken by a folder of the results."
         )

@@ -5,11 +5,13 @@ Called while the workflow is parsed; standard library only.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from vitrail.job import RUNTIME_VARIABLE, WORKFLOW_VARIABLE, process_start
 
 # Snakemake's default of --max-jobs-per-timespan: jobs, seconds.
 DEFAULT_JOB_RATE = (100, 1)
-OWNER_FILE = "vitrail-owner.json"
+OWNERS = "vitrail-owners"
+HASHES_VARIABLE = "VITRAIL_CODE"
 
 
 def share_source(source: Path) -> None:
@@ -43,16 +46,37 @@ def check_writable(results: Path) -> None:
         raise VitrailError(f"{there}: is not writable, wanted a folder for the results.")
 
 
+def check_results_before(workflow: Any, results: Path) -> None:
+    """Let a run begin by asking whether its results can be written; a dry run does not ask.
+
+    Snakemake would find out file by file, and call them write-protected.
+    """
+
+    class WithWritableResults(type(workflow)):  # type: ignore[misc]
+        def execute(self, executor_plugin: Any, **others: Any) -> Any:
+            if not executor_plugin.common_settings.dryrun_exec:
+                try:
+                    check_writable(results)
+                except VitrailError as error:
+                    from snakemake.exceptions import WorkflowError
+
+                    raise WorkflowError(str(error)) from None
+            return super().execute(executor_plugin=executor_plugin, **others)
+
+    workflow.__class__ = WithWritableResults
+
+
 def stop_after_runtime(wanted: bool) -> None:
     """Let each job of this machine end when the rule's resource `runtime` is over, or not."""
     os.environ[RUNTIME_VARIABLE] = "yes" if wanted else ""
 
 
 def take_over(state: Path) -> bool:
-    """Record this process as the owner of a working directory, unless another one lives.
+    """Record this process as an owner of a working directory; remove locks that dead ones left.
 
     Snakemake's lock files do not say who holds them, so that a killed run leaves the directory
-    locked. Where the recorded owner is known to be dead, its locks are removed.
+    locked. Several runs may work in one directory on different files; the locks are removed where
+    all processes that have recorded themselves are known to be dead.
 
     Parameters
     ----------
@@ -61,27 +85,41 @@ def take_over(state: Path) -> bool:
 
     Returns
     -------
-    True where locks of a dead run were removed.
+    True where locks of dead runs were removed.
     """
-    owner = _read_owner(state)
-    if owner is not None and not _is_gone(owner):
-        return False
-    locks = state / "locks"
-    stale = owner is not None and locks.is_dir() and any(locks.iterdir())
-    if stale:
-        shutil.rmtree(locks, ignore_errors=True)
-    claim(state)
+    with _one_at_a_time(state):
+        owners = _read_owners(state)
+        if not all(_is_gone(owner) for owner in owners.values()):
+            return False
+        locks = state / "locks"
+        stale = bool(owners) and locks.is_dir() and any(locks.iterdir())
+        if stale:
+            shutil.rmtree(locks, ignore_errors=True)
+        for path in owners:
+            path.unlink(missing_ok=True)
+        claim(state)
     return stale
 
 
 def claim(state: Path) -> None:
-    """Record this process as the owner of a working directory: it holds Snakemake's lock."""
-    state.mkdir(parents=True, exist_ok=True)
-    pid = os.getpid()
-    owner = {"host": socket.gethostname(), "pid": str(pid), "start": process_start(pid)}
-    temporary = state / f"{OWNER_FILE}.{pid}"
+    """Record this process as an owner of a working directory: it may hold Snakemake's lock."""
+    folder = state / OWNERS
+    folder.mkdir(parents=True, exist_ok=True)
+    pid, host = os.getpid(), socket.gethostname()
+    owner = {"host": host, "pid": str(pid), "start": process_start(pid)}
+    temporary = folder / f".{host}-{pid}"
     temporary.write_text(json.dumps(owner))
-    os.replace(temporary, state / OWNER_FILE)
+    os.replace(temporary, folder / f"{host}-{pid}.json")
+
+
+@contextmanager
+def _one_at_a_time(state: Path) -> Iterator[None]:
+    """Let no other process look at the owners: it would not see the one that is about to claim."""
+    folder = state / OWNERS
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def accept_stage_targets(workflow: Any, stages: Mapping[str, Callable[[], list[str]]]) -> None:
@@ -130,6 +168,25 @@ def poll_no_more(workflow: Any) -> None:
     workflow.__class__ = WithoutPolling
 
 
+def shared_hashes(root: Path, is_first: bool, make: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """The stages' code hashes, which the first process of a run makes and the others take over.
+
+    Parameters
+    ----------
+    root
+        Folder of the workflow whose hashes they are; a run may hold several as modules.
+    is_first
+        Whether this process is the one that the user started.
+    make
+        Makes them.
+    """
+    known = json.loads(os.environ.get(HASHES_VARIABLE, "{}"))
+    if is_first or str(root) not in known:
+        known[str(root)] = make()
+        os.environ[HASHES_VARIABLE] = json.dumps(known)
+    return dict(known[str(root)])
+
+
 def expand_stage_targets(
     targets: Iterable[str], stages: Mapping[str, Callable[[], list[str]]]
 ) -> list[str]:
@@ -140,11 +197,15 @@ def expand_stage_targets(
     return expanded
 
 
-def _read_owner(state: Path) -> dict[str, str] | None:
-    try:
-        return dict(json.loads((state / OWNER_FILE).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+def _read_owners(state: Path) -> dict[Path, dict[str, str]]:
+    """Owners by the file that records them; what cannot be read is an owner nobody knows."""
+    owners = {}
+    for path in sorted((state / OWNERS).glob("*.json")):
+        try:
+            owners[path] = dict(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            owners[path] = {}
+    return owners
 
 
 def _is_gone(owner: Mapping[str, str]) -> bool:

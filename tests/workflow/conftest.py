@@ -5,27 +5,7 @@ import os
 import pytest
 import yaml
 from deployment import Deployment
-
-COLUMNS = ["sample", "condition", "unit", "format", "image", "transcripts", "pixel_size"]
-COLUMNS += ["annotate.markers", "topography.tumour_types", "topography.target_types"]
-
-
-def sheet_row(sample: str, condition: str, unit: str, slide: str) -> str:
-    folder = f"results/synthetic/{slide}"
-    files = [f"{folder}/image.ome.tif", f"{folder}/transcripts.parquet"]
-    cells = [sample, condition, unit, "synthetic", *files, "0.5", "config/demo/markers.yaml"]
-    cells += ["[tumour]", "[T cell]"]
-    return "\t".join(cells)
-
-
-SHEET = "\n".join(
-    [
-        "\t".join(COLUMNS),
-        sheet_row("A", "infiltrated", "patient1", "P1"),
-        sheet_row("B", "excluded", "patient2", "P2"),
-        "",
-    ]
-)
+from small_cohort import SHEET
 
 
 def small(deployment: Deployment) -> Deployment:

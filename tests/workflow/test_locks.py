@@ -4,6 +4,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from vitrail import workflow
 from vitrail.job import process_start
 
@@ -15,30 +17,48 @@ def dead_owner():
     return {"host": socket.gethostname(), "pid": str(process.pid), "start": start}
 
 
-def lock(state, owner):
+def living_owner():
+    parent = os.getppid()
+    return {"host": socket.gethostname(), "pid": str(parent), "start": process_start(parent)}
+
+
+def lock(state, *owners):
     (state / "locks").mkdir(parents=True)
     (state / "locks" / "0.input.lock").write_text("a\n")
-    (state / workflow.OWNER_FILE).write_text(json.dumps(owner))
+    folder = state / workflow.OWNERS
+    folder.mkdir()
+    for number, owner in enumerate(owners):
+        (folder / f"{number}.json").write_text(json.dumps(owner))
 
 
-def test_locks_of_a_dead_run_are_removed_and_the_directory_is_ours(tmp_path):
-    lock(tmp_path, dead_owner())
+def owners(state):
+    return [json.loads(path.read_text()) for path in (state / workflow.OWNERS).glob("*.json")]
+
+
+def test_locks_of_dead_runs_are_removed_and_the_directory_is_ours(tmp_path):
+    lock(tmp_path, dead_owner(), dead_owner())
     assert workflow.take_over(tmp_path)
     assert not (tmp_path / "locks").exists()
-    owner = json.loads((tmp_path / workflow.OWNER_FILE).read_text())
-    assert owner["pid"] == str(os.getpid())
+    assert [owner["pid"] for owner in owners(tmp_path)] == [str(os.getpid())]
 
 
-def test_locks_of_a_living_run_stay(tmp_path):
-    living = {
-        "host": socket.gethostname(),
-        "pid": str(os.getppid()),
-        "start": process_start(os.getppid()),
-    }
-    lock(tmp_path, living)
+@pytest.mark.parametrize("last", [False, True])
+def test_locks_stay_while_one_of_several_runs_lives(tmp_path, last):
+    pair = [living_owner(), dead_owner()]
+    lock(tmp_path, *(pair[::-1] if last else pair))
     assert not workflow.take_over(tmp_path)
     assert (tmp_path / "locks" / "0.input.lock").exists()
-    assert json.loads((tmp_path / workflow.OWNER_FILE).read_text()) == living
+    assert living_owner() in owners(tmp_path)
+
+
+def test_a_second_run_does_not_hide_the_first(tmp_path):
+    """The second of two runs ends first; a third must leave the first one's locks alone."""
+    lock(tmp_path, living_owner())
+    workflow.claim(tmp_path)
+    (own,) = (path for path in (tmp_path / workflow.OWNERS).glob("*.json") if path.name != "0.json")
+    own.write_text(json.dumps(dead_owner()))
+    assert not workflow.take_over(tmp_path)
+    assert (tmp_path / "locks" / "0.input.lock").exists()
 
 
 def test_locks_of_another_host_stay(tmp_path):
@@ -47,9 +67,9 @@ def test_locks_of_another_host_stay(tmp_path):
     assert (tmp_path / "locks" / "0.input.lock").exists()
 
 
-def test_locks_without_a_known_owner_stay(tmp_path):
-    lock(tmp_path, {})
-    (tmp_path / workflow.OWNER_FILE).unlink()
+@pytest.mark.parametrize("owner", [(), ({},)])
+def test_locks_without_a_known_owner_stay(tmp_path, owner):
+    lock(tmp_path, *owner)
     assert not workflow.take_over(tmp_path)
     assert (tmp_path / "locks" / "0.input.lock").exists()
 

@@ -10,9 +10,9 @@ rule cohort:
         topography=f"{COHORT}/topography.parquet",
         topography_tests=f"{COHORT}/topography_tests.parquet",
     log:
-        f"{RESULTS}/logs/cohort/cohort.log",
+        cohort_log("cohort"),
     benchmark:
-        f"{RESULTS}/benchmarks/cohort/cohort.tsv"
+        cohort_benchmark("cohort")
     conda:
         "../../envs/cohort.yaml"
     threads: 1

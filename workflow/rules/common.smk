@@ -1,5 +1,6 @@
 """What all rules share: the library, the config, the sheet, and what each sample has."""
 
+import functools
 import json
 import re
 import sys
@@ -13,7 +14,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from vitrail import provenance, readers, segmentation, settings, sheet, warm
+from vitrail import provenance, readers, segmentation, settings, sheet, slurm, warm
 from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
@@ -49,6 +50,7 @@ def load_inputs():
     complete = settings.typed(complete, schema)
     settings.validate(complete, schema)
     rows = sheet.read_sheet(complete["samples"], SAMPLE_STAGES)
+    sheet.check_cohort_name(complete["cohort_name"], rows)
     sheet.check_files(rows, complete["samples"], synthetic_folder(complete))
     settings.check_overrides(complete, rows, schema, complete["samples"])
     # A vendor's folder is resolved into its files, so that all else sees a row that names them.
@@ -79,17 +81,24 @@ except VitrailError as error:
 
 RESULTS = CONFIG["results"].rstrip("/")
 SYNTHETIC = synthetic_folder(CONFIG)
-COHORT = f"{RESULTS}/cohort"
+COHORT = f"{RESULTS}/{CONFIG['cohort_name']}"
 TRAINING = f"{RESULTS}/training/{CONFIG['train']['name']}"
 EVALUATION = f"{RESULTS}/evaluation"
+
+
+def serve_warm_interpreter():
+    """It runs jobs in this environment, which is not theirs where the rules bring their own."""
+    deployed = workflow.deployment_settings
+    if deployed is None or not deployed.deployment_method:
+        warm.serve_workflow()
 
 
 support.share_source(SOURCE)
 support.announce()
 support.stop_after_runtime(CONFIG["stop_after_runtime"])
 warm.forget()
-if workflow.remote_exec:
-    warm.serve_workflow()
+if workflow.remote_exec and slurm.runs_several_jobs(sys.argv):
+    serve_warm_interpreter()
 if workflow.is_main_process and support.take_over(Path(".snakemake")):
     logger.info(
         "Removed the locks that a killed run had left in this working directory."
@@ -98,11 +107,7 @@ if workflow.is_main_process and support.take_over(Path(".snakemake")):
 
 onstart:
     support.claim(Path(".snakemake"))
-    try:
-        support.check_writable(Path(RESULTS))
-    except VitrailError as error:
-        raise WorkflowError(str(error)) from None
-    warm.serve_workflow()
+    serve_warm_interpreter()
 
 
 wildcard_constraints:
@@ -128,8 +133,11 @@ TABLES = [sample for sample in SAMPLES if is_table(sample)]
 
 
 def one_of(samples):
-    """Wildcard pattern of some samples; one that matches nothing where there are none."""
-    return "|".join(map(re.escape, samples)) or "(?!)"
+    """Wildcard pattern of some samples; one that no name matches where there are none.
+
+    Without a question mark, after which a storage's URL would end.
+    """
+    return "|".join(map(re.escape, samples)) or "-"
 
 
 def shards(sample):
@@ -155,9 +163,18 @@ def benchmark_of(stage):
     return f"{RESULTS}/benchmarks/{{sample}}/{stage}.tsv"
 
 
+def cohort_log(stage):
+    return f"{RESULTS}/logs/{CONFIG['cohort_name']}/{stage}.log"
+
+
+def cohort_benchmark(stage):
+    return f"{RESULTS}/benchmarks/{CONFIG['cohort_name']}/{stage}.tsv"
+
+
 # What a rule passes on to its script, and what makes its results stale.
 
 
+@functools.cache
 def stage_settings(stage, sample=None):
     return settings.stage_settings(CONFIG, stage, SAMPLES.get(sample))
 
@@ -167,7 +184,15 @@ def settings_of(stage):
 
 
 def code_of(stage):
-    return provenance.code_hash(ROOT / f"scripts/{stage}.py", SOURCE)
+    return CODE[stage]
+
+
+def hash_code():
+    scripts = (ROOT / "scripts").glob("*.py")
+    return {path.stem: provenance.code_hash(path, SOURCE) for path in scripts}
+
+
+CODE = support.shared_hashes(ROOT, workflow.is_main_process, hash_code)
 
 
 def sheet_row(sample, columns):
@@ -269,7 +294,7 @@ def candidate_files(sample):
 
 
 def table_files(section, table):
-    """Images and labels of a table of examples, as inputs; one sentence where there is none."""
+    """A table of examples, its images and labels, as inputs; one sentence where there is none."""
     from vitrail.io import examples
 
     if not table:
@@ -280,8 +305,14 @@ def table_files(section, table):
         rows = examples.read_table(table)
     except VitrailError as error:
         raise WorkflowError(str(error)) from None
-    labels = [row.labels for row in rows if row.labels]
-    return {"images": [row.image for row in rows], "labels": labels}
+    images = [located(row.image) for row in rows]
+    labels = [located(row.labels) for row in rows if row.labels]
+    return {"table": located(table), "images": images, "labels": labels}
+
+
+def is_made(path):
+    """Whether the workflow makes a file that the sheet names."""
+    return sheet.is_inside(path, SYNTHETIC)
 
 
 def synthetic_files():
@@ -292,7 +323,7 @@ def synthetic_files():
         for column in sheet.FILE_COLUMNS
         for path in row[column] or ()
     )
-    return sorted({path for path in named if Path(SYNTHETIC) in Path(path).parents})
+    return sorted({path for path in named if is_made(path)})
 
 
 def all_results():
@@ -305,4 +336,7 @@ def all_results():
 
 
 support.accept_stage_targets(workflow, STAGES)
+if workflow.is_main_process:
+    support.check_results_before(workflow, Path(RESULTS))
 support.poll_no_more(workflow)
+slurm.adapt(workflow)

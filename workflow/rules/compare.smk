@@ -8,9 +8,9 @@ rule compare:
         divergence=f"{COHORT}/divergence.parquet",
         comparison=f"{COHORT}/comparison.parquet",
     log:
-        f"{RESULTS}/logs/cohort/compare.log",
+        cohort_log("compare"),
     benchmark:
-        f"{RESULTS}/benchmarks/cohort/compare.tsv"
+        cohort_benchmark("compare")
     conda:
         "../../envs/compare.yaml"
     threads: 1

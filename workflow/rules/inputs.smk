@@ -16,9 +16,24 @@ SLIDE_COLUMNS = (
 )
 
 
+def located(path):
+    """A file that the sheet or the config names: at its URL, or on this machine.
+
+    Where the results are kept in a storage (`--default-storage-provider`), Snakemake would look
+    there for every file; what the user names without a URL is on this machine.
+    """
+    if "://" in path:
+        return storage(path)
+    if workflow.storage_settings.default_storage_provider is None or is_made(path):
+        return path
+    return local(path)
+
+
 def raw_files(wildcards):
     """The files that the sheet names; of a folder, those in it, whose changes Snakemake sees."""
-    return readers.input_files(SAMPLES[wildcards.sample], format_of(wildcards.sample))
+    sample = wildcards.sample
+    named = readers.input_files(SAMPLES[sample], format_of(sample))
+    return {column: [located(path) for path in named[column]] for column in named}
 
 
 # Input from which on the decoding of an image is worth more than one thread.
@@ -72,7 +87,7 @@ def countable(wildcards):
     """The count matrix, and the marker list where the config names one."""
     files = {"counts": of(wildcards.sample, "counts.h5ad")}
     markers = stage_settings("annotate", wildcards.sample).get("markers")
-    return files | ({"markers": markers} if markers else {})
+    return files | ({"markers": located(markers)} if markers else {})
 
 
 SLIDE_PARTS = {
@@ -122,22 +137,41 @@ def parts_of(sample):
 DRAWN_PARTS = ("slide", "info", "labels", "seams", "account")
 
 
-def drawn_files(sample):
-    """Files beside the AnnData that the report draws from."""
+def drawn_parts(sample):
+    """What the report draws a sample from, beside its AnnData."""
     names = parts_of(sample)
-    return {part: of(sample, names[part]) for part in DRAWN_PARTS if part in names}
+    return [part for part in DRAWN_PARTS if part in names]
+
+
+def drawn_files(wildcards):
+    """Files that the report draws from, by what they are, in the order of the samples."""
+    return {
+        part: [
+            of(sample, parts_of(sample)[part])
+            for sample in SAMPLES
+            if part in drawn_parts(sample)
+        ]
+        for part in DRAWN_PARTS
+    }
 
 
 def report_row(sample):
-    """A sample of the report: its row of the sheet and its files, None where it has none."""
-    files = dict.fromkeys(DRAWN_PARTS) | drawn_files(sample)
-    row = sheet_row(sample, ("condition", "unit"))
-    return {"row": row, "anndata": of(sample, f"{sample}.h5ad")} | files
+    """A sample of the report: its row of the sheet, and which files it has."""
+    return {
+        "row": sheet_row(sample, ("condition", "unit")),
+        "parts": drawn_parts(sample),
+    }
 
 
 def reported_config():
     """The config as the report prints it: without what changes no result."""
-    unreported = ("preview", "stop_after_runtime")
+    unreported = (
+        "results",
+        "cohort_name",
+        "container",
+        "preview",
+        "stop_after_runtime",
+    )
     sections = {
         name: section for name, section in CONFIG.items() if name not in unreported
     }
@@ -159,7 +193,7 @@ def outlined(wildcards):
     """The cells, and the tumour's outlines where the config or the sheet names a file."""
     files = {"cells": of(wildcards.sample, "annotated.h5ad")}
     outlines = stage_settings("topography", wildcards.sample)["outlines"]
-    return files | ({"outlines": outlines} if outlines else {})
+    return files | ({"outlines": located(outlines)} if outlines else {})
 
 
 def charted():

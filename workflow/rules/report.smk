@@ -1,8 +1,8 @@
 rule report:
     """Write the report of the cohort."""
     input:
-        samples=each("{sample}.h5ad", SAMPLES),
-        parts=[path for sample in SAMPLES for path in drawn_files(sample).values()],
+        unpack(drawn_files),
+        anndata=each("{sample}.h5ad", SAMPLES),
         divergence=f"{COHORT}/divergence.parquet",
         comparison=f"{COHORT}/comparison.parquet",
         autocorrelation=f"{COHORT}/autocorrelation.parquet",
@@ -13,9 +13,9 @@ rule report:
             f"{COHORT}/report.html", caption="../report/report.rst", category="Cohort"
         ),
     log:
-        f"{RESULTS}/logs/cohort/report.log",
+        cohort_log("report"),
     benchmark:
-        f"{RESULTS}/benchmarks/cohort/report.tsv"
+        cohort_benchmark("report")
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -24,7 +24,7 @@ rule report:
         runtime=minutes(20, 0.005),
     params:
         settings=stage_settings("report"),
-        files=[report_row(sample) for sample in SAMPLES],
+        samples=[report_row(sample) for sample in SAMPLES],
         config=reported_config(),
         code=code_of("report"),
         templates=provenance.files_hash(

@@ -23,12 +23,19 @@ def segmenter_environment(wildcards):
     return str(ROOT / f"envs/{name}.yaml")
 
 
+def shipped_weights(wildcards):
+    """Hashes of the shipped weights that the segmenter reads: other ones make results stale."""
+    if not is_segmented(wildcards.sample):
+        return {}
+    return segmentation.shipped_weights(stage_settings("segment", wildcards.sample))
+
+
 def weighed(wildcards):
-    """Weight files of the segmenter."""
+    """The user's weight files that the segmenter reads."""
     if not is_segmented(wildcards.sample):
         return {}
     files = segmentation.weight_files(stage_settings("segment", wildcards.sample))
-    return {"weights": files} if files else {}
+    return {"weights": [located(file) for file in files]} if files else {}
 
 
 def segmentable(wildcards):
@@ -42,8 +49,8 @@ def segmentable(wildcards):
 def training_inputs(wildcards):
     """The table, its files, and the weights to begin with."""
     asked = stage_settings("train")
-    files = {"table": asked["table"]} | table_files("train", asked["table"])
-    return files | ({"start": asked["start"]} if asked["start"] else {})
+    files = table_files("train", asked["table"])
+    return files | ({"start": located(asked["start"])} if asked["start"] else {})
 
 
 def evaluated(name):
@@ -60,7 +67,6 @@ def scored_inputs(wildcards):
         segmentation.check(asked)
     except VitrailError as error:
         raise WorkflowError(str(error)) from None
-    table = CONFIG["evaluate"]["table"]
-    weights = segmentation.weight_files(asked)
-    files = {"table": table} | table_files("evaluate", table)
+    files = table_files("evaluate", CONFIG["evaluate"]["table"])
+    weights = [located(file) for file in segmentation.weight_files(asked)]
     return files | ({"weights": weights} if weights else {})

@@ -1,7 +1,7 @@
 rule synthesize:
     """Make one slide of the demo, with its planted truth."""
     input:
-        spec=CONFIG["synthesize"]["spec"],
+        spec=located(CONFIG["synthesize"]["spec"]),
     output:
         image=f"{SYNTHETIC}/{{slide}}/image.ome.tif",
         transcripts=f"{SYNTHETIC}/{{slide}}/transcripts.parquet",

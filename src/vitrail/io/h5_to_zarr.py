@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 import zarr
 
+from vitrail.io.zarr_children import create_array, create_group
+
 CHUNK_BYTES = 1 << 22
 
 
@@ -26,7 +28,7 @@ def _copy_members(source: h5py.Group, target: zarr.Group) -> None:
     for name in source:
         item = source[name]
         if isinstance(item, h5py.Group):
-            _copy_members(item, target.create_group(name, attributes=_attributes(item)))
+            _copy_members(item, create_group(target, name, _attributes(item)))
         elif item.shape is None:
             # HDF5's empty dataset is anndata's None; zarr has a scalar for it.
             _create(target, name, (), np.dtype(bool), (), item)
@@ -63,8 +65,8 @@ def _create(
     chunks: tuple[int, ...],
     source: h5py.Dataset,
 ) -> zarr.Array:
-    return target.create_array(
-        name, shape=shape, dtype=dtype, chunks=chunks, attributes=_attributes(source)
+    return create_array(
+        target, name, shape=shape, dtype=dtype, chunks=chunks, attributes=_attributes(source)
     )
 
 

@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 
 
 class LabelChunks:
-    """A two-dimensional int32 zarr array, read chunk by chunk.
+    """Labels of a two-dimensional zarr array as int32, read chunk by chunk.
 
     Slices along the borders of chunks are read from the chunks' files where the array is stored as
     stage stitch stores it (local files, zstd); everything else goes through zarr.
@@ -25,7 +25,7 @@ class LabelChunks:
     Parameters
     ----------
     array
-        zarr array int32 (y, x).
+        zarr array uint16 or int32 (y, x).
     """
 
     def __init__(self, array: Any) -> None:
@@ -40,7 +40,7 @@ class LabelChunks:
         aligned = rows.start % height == 0 and columns.start % width == 0
         single = rows.stop - rows.start <= height and columns.stop - columns.start <= width
         if self._folder is None or not (aligned and single):
-            return np.asarray(self._array[key])
+            return np.asarray(self._array[key]).astype(np.int32, copy=False)
         file = self._folder / str(rows.start // height) / str(columns.start // width)
         chunk = self._read(file)
         return chunk[: rows.stop - rows.start, : columns.stop - columns.start]
@@ -51,9 +51,9 @@ class LabelChunks:
         except FileNotFoundError:
             # A chunk that holds nothing but the fill value has no file.
             return np.full(self.chunks, self._array.fill_value, np.int32)
-        chunk = np.empty(self.chunks, np.dtype("<i4"))
+        chunk = np.empty(self.chunks, self._array.dtype.newbyteorder("<"))
         Zstd().decode(encoded, chunk)
-        return chunk
+        return chunk.astype(np.int32, copy=False)
 
 
 def _chunk_folder(array: Any) -> Path | None:
@@ -65,7 +65,7 @@ def _chunk_folder(array: Any) -> Path | None:
         and codecs[0].endian is not None
         and codecs[0].endian.value == "little"
         and isinstance(codecs[1], ZstdCodec)
-        and array.dtype == np.int32
+        and array.dtype in (np.uint16, np.int32)
         and isinstance(array.store, LocalStore)
         and array.metadata.chunk_key_encoding.to_dict()
         == {"name": "default", "configuration": {"separator": "/"}}

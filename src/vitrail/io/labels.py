@@ -11,6 +11,7 @@ import zarr
 
 from vitrail import masks
 from vitrail.errors import VitrailError
+from vitrail.io.zarr_children import create_array
 from vitrail.provenance import to_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Labels:
     Attributes
     ----------
     cells, nuclei
-        zarr arrays int32 (y, x), 0 = background.
+        zarr arrays (y, x), uint16 or int32 (see `label_dtype`), 0 = background.
     """
 
     def __init__(self, group: zarr.Group) -> None:
@@ -43,6 +44,11 @@ def open_labels(path: str | Path) -> Labels:
         ) from None
 
 
+def label_dtype(labels: int) -> np.dtype[Any]:
+    """The smaller of uint16 and int32 that holds the labels 0 to `labels`."""
+    return np.dtype(np.uint16 if labels <= np.iinfo(np.uint16).max else np.int32)
+
+
 def write_labels(
     path: str | Path,
     shape: tuple[int, int],
@@ -57,11 +63,12 @@ def write_labels(
 
 
 def _write(group: zarr.Group, name: str, shape: tuple[int, int], instances: Instances) -> None:
-    array = group.create_array(
+    array = create_array(
+        group,
         name,
         shape=shape,
         chunks=(min(CHUNK, shape[0]), min(CHUNK, shape[1])),
-        dtype="int32",
+        dtype=label_dtype(len(instances)),
         fill_value=0,
         dimension_names=("y", "x"),
     )

@@ -101,7 +101,7 @@ class RowBlocks:
 
     def _write(self) -> None:
         assert self._spill is not None
-        self._spill.mkdir(exist_ok=True)
+        self._spill.mkdir(parents=True, exist_ok=True)
         for block, held in enumerate(self._held):
             if held:
                 with open(self._spill / f"{block}.keys", "ab") as file:

@@ -176,6 +176,38 @@ def input_files(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, l
     }
 
 
+def at_hand(
+    row: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Row of the sheet with the files' local copies, where its files are elsewhere.
+
+    Parameters
+    ----------
+    row
+        Row of the sheet; file columns hold lists of paths or URLs, or None.
+    inputs
+        The job's input files by column, as from `input_files` but at hand.
+
+    Returns
+    -------
+    The row, and the sheet's name of each file whose local copy has another one.
+    """
+    local = dict(row)
+    names: dict[str, str] = {}
+    for column in (*SLIDE_FILES, "table"):
+        listed = paths(row.get(column))
+        files = [str(file) for file in inputs.get(column, ())]
+        # A folder is given as its files, and is always on this machine.
+        if listed and listed != files and len(listed) == len(files) and not _has_folder(listed):
+            local[column] = files
+            names |= dict(zip(files, listed, strict=True))
+    return local, names
+
+
+def _has_folder(listed: Sequence[str]) -> bool:
+    return any(Path(path).is_dir() for path in listed)
+
+
 def paths(cell: str | Sequence[str] | None) -> list[str]:
     """Paths of one cell of the sheet: a list, or a string with ``;`` between them."""
     parts = cell.split(";") if isinstance(cell, str) else list(cell or ())

@@ -63,6 +63,7 @@ class InstansegSegmenter(Segmenter):
         if self.device == "auto":
             self.device = "cuda" if torch.cuda.is_available() else "cpu"
         path = files.require_instanseg(self.weights, self.sha256)
+        files.check_whole(path)
         if not files.is_torchscript(path):
             raise VitrailError(f"{path} is no TorchScript module; wanted: an instanseg.pt")
         self._module = torch.jit.load(str(path), map_location=self.device).eval()

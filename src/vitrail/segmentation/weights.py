@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import vitrail
@@ -22,8 +24,23 @@ INSTANSEG_VARIABLE = "INSTANSEG_BIOIMAGEIO_PATH"  # of instanseg-torch
 def folders() -> list[Path]:
     """Folders that are searched for a name: the user's own, then that of the shipped weights."""
     own = os.environ.get(FOLDER_VARIABLE)
-    shipped = (Path(vitrail.__file__).resolve().parent / "models").resolve()
-    return [*([Path(own)] if own else []), shipped]
+    return [*([Path(own)] if own else []), _shipped()]
+
+
+def _shipped() -> Path:
+    return (Path(vitrail.__file__).resolve().parent / "models").resolve()
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a weight file came with vitrail."""
+    return path.resolve().is_relative_to(_shipped())
+
+
+@lru_cache
+def digest(path: Path) -> str:
+    """SHA-256 of a file that does not change while the process runs."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find(name_or_path: str | Path) -> Path | None:
@@ -78,8 +95,7 @@ def require_instanseg(name_or_path: str | Path, sha256: str | None = None) -> Pa
             'instanseg import InstanSeg; InstanSeg("NAME")\''
         )
     if sha256 is not None:
-        with open(found, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_hash(found)
         if digest != sha256:
             raise VitrailError(
                 f"{found} hashes to {digest}, but segment.instanseg.sha256 is {sha256}"
@@ -103,6 +119,60 @@ def _downloaded(name: str) -> Path | None:
 
 def _version(path: Path) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", path.parent.name)]
+
+
+def check_whole(path: Path) -> None:
+    """Check that a weight file is as it was written: torch itself looks at no checksum.
+
+    Parameters
+    ----------
+    path
+        Weight file. The model card beside it (`NAME.json` beside `NAME.pt`) holds its hash; without
+        one, the checksums of its members are compared, where it is an archive.
+
+    Raises
+    ------
+    VitrailError
+        If it is not.
+    """
+    known = _hash_of_card(path.with_suffix(".json"))
+    found = file_hash(path)
+    if known is not None and found != known:
+        raise VitrailError(
+            f"{path} hashes to {found}, but its model card {path.with_suffix('.json').name} says "
+            f"{known}; wanted: the file as it was made"
+        )
+    if known is None and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            broken = _broken_member(archive)
+        if broken:
+            raise VitrailError(
+                f"{path} is damaged: its member '{broken}' does not have its checksum (the file "
+                f"hashes to {found}); wanted: the file as it was made"
+            )
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_of_card(card: Path) -> str | None:
+    if not card.is_file():
+        return None
+    try:
+        return str(json.loads(card.read_text(encoding="utf-8"))["file"]["sha256"])
+    except (ValueError, KeyError, TypeError):
+        # Some other program's file of that name.
+        return None
+
+
+def _broken_member(archive: zipfile.ZipFile) -> str | None:
+    try:
+        return archive.testzip()
+    except zipfile.BadZipFile as error:
+        return str(error)
 
 
 def is_torchscript(path: Path) -> bool:

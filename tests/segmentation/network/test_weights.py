@@ -1,5 +1,8 @@
 """Weight files, and that the network is Cellpose's."""
 
+import json
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import torch
 from torch import nn
 
 from vitrail.errors import VitrailError
+from vitrail.segmentation import weights
 from vitrail.segmentation.network import (
     SizeModel,
     build,
@@ -103,6 +107,52 @@ def test_a_model_card_lies_beside_the_file(tmp_path):
     assert model_card(tmp_path / "x.pt") is None
     (tmp_path / "x.json").write_text('{"name": "x"}')
     assert model_card(tmp_path / "x.pt") == {"name": "x"}
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_flipped_byte_is_named_with_both_hashes_of_the_card(tmp_path):
+    path = tmp_path / "nuclei.pt"
+    save_weights(path, randomised(build(4, 3, diameter=20, seed=5)), "nuclei")
+    was = file_hash(path)
+    path.with_suffix(".json").write_text(json.dumps({"file": {"sha256": was}}))
+    load_weights(path)
+    flip(path, path.stat().st_size // 2)
+    with pytest.raises(VitrailError) as caught:
+        load_weights(path)
+    assert str(caught.value) == (
+        f"{path} hashes to {file_hash(path)}, but its model card nuclei.json says {was}; "
+        "wanted: the file as it was made"
+    )
+
+
+@pytest.mark.parametrize("part", np.linspace(0.05, 0.9, 7))
+def test_a_flipped_byte_is_named_without_a_card(tmp_path, part):
+    """In the weights themselves, where nothing but their checksum tells."""
+    path = tmp_path / "nuclei.pt"
+    save_weights(path, randomised(build(4, 3, diameter=20, seed=5)), "nuclei")
+    with zipfile.ZipFile(path) as archive:
+        members = [m for m in archive.infolist() if "/data/" in m.filename]
+    member = members[int(part * len(members))]
+    # Behind the member's own header, whose extra field torch fills so that the data are aligned.
+    content = path.read_bytes()
+    names = struct.unpack_from("<HH", content, member.header_offset + 26)
+    flip(path, member.header_offset + 30 + sum(names) + member.file_size // 2)
+    with pytest.raises(VitrailError, match="is damaged: its member") as caught:
+        load_weights(path)
+    assert member.filename in str(caught.value)
+    assert file_hash(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["nuclei", "cells"])
+def test_shipped_weights_are_those_of_their_model_card(kind):
+    path = weights.find(kind)
+    assert path.with_suffix(".json").is_file()
+    weights.check_whole(path)
 
 
 def test_unknown_kind_is_an_error(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from vitrail.errors import VitrailError
 from vitrail.segmentation.network.size import SizeModel
 from vitrail.segmentation.network.unet import CHANNELS, DIAMETER, OUTPUTS, FlowNetwork
+from vitrail.segmentation.weights import check_whole, file_hash
 
 KINDS = ("nuclei", "cells")
 FORMAT = "vitrail-flows-1"
@@ -66,7 +66,8 @@ def load_weights(path: str | Path) -> tuple[FlowNetwork, Facts]:
     Raises
     ------
     VitrailError
-        Where the file is missing, not a weight file, or made for another network.
+        Where the file is missing, damaged (see `vitrail.segmentation.weights.check_whole`), not a
+        weight file, or made for another network.
     """
     path = Path(path)
     content = _read(path)
@@ -132,13 +133,9 @@ def model_card(path: str | Path) -> dict[str, Any] | None:
     return json.loads(card.read_text(encoding="utf-8")) if card.exists() else None
 
 
-def file_hash(path: str | Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read(path: Path) -> dict[str, Any]:
+    if path.is_file():
+        check_whole(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
