@@ -1,10 +1,10 @@
 # make demo: set up and run the whole workflow on the built-in demo cohort
 # make test: set up and run the tests        make lint: ruff, mypy, snakefmt, snakemake --lint
 # make bench: figures of the README and docs
-# make bench-transcripts: transcripts to cells beside geopandas, spatialdata and sopa
 # make test-faults: many seeded kills        make test-slurm: on a SLURM of one node (root)
 # make test-environments: each stage in an environment of its own
 # make test-storage: inputs and results on an S3 server
+# make bench-transcripts: transcripts to cells beside geopandas, spatialdata and sopa
 PYTHON ?= python3
 CORES ?= all
 VENV ?= .venv

@@ -4,7 +4,8 @@
                                      [--peers 20] [--sopa PYTHON] [--billion] [FOLDER]
 
 Sizes are in millions of transcripts. Prints for each way its time, transcripts a second, peak
-memory of its process, and at the end the exponent of time against transcripts. Ways:
+memory of its process, and at the end the exponent of CPU time against transcripts (other work on
+the machine does not touch it). Ways:
 
 - `matrix`: row groups of parquet and a chunked label image on disk, to the sparse matrix in memory;
 - `stage`: the same without the matrix, every transcript written out with its cell (stage assign);
@@ -299,7 +300,7 @@ def main() -> None:
         print()
         for way, of_size in times.items():
             if len(of_size) > 1:
-                print(f"{way}: time grows as transcripts^{exponent(of_size):.2f}")
+                print(f"{way}: CPU time grows as transcripts^{exponent(of_size):.2f}")
         if options.billion:
             billion(folder, options.side)
 
@@ -311,8 +312,8 @@ def compare(folder: Path, millions: int, options: Any, times: dict[str, dict[int
         arguments = ("--measure", way, str(folder), str(millions))
         found[way] = in_process(sys.executable, Path(__file__), *arguments)
         show(way, millions, found[way])
-        if "wall" in found[way]:
-            times[way][millions] = found[way]["wall"]
+        if "cpu" in found[way]:
+            times[way][millions] = found[way]["cpu"]
     if millions > options.peers:
         return
     for peer in PEERS:
