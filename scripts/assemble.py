@@ -18,6 +18,7 @@ def main(job):
         portraits=given("portraits"),
         topography=given("topography"),
         borders=given("borders"),
+        info=given("info"),
         provenance=job.provenance,
     )
     linked = write_spatialdata(

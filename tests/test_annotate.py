@@ -24,6 +24,8 @@ SETTINGS = {
         "min_area_um2": 5,
         "max_area_um2": None,
     },
+    "blanks": [r"Blank-\d+"],
+    "spillover": {"pairs": [], "min_counts": 1},
     "normalization": {"target": "median"},
     "clustering": {"min_cells": 50, "components": 30, "neighbors": 15, "resolution": 1.0},
     "markers": None,
@@ -115,6 +117,29 @@ def test_cells_are_flagged_clustered_and_named(counts):
     cells = read_cells(path)
     assert cells.cell_type.names == ("A cell", "B cell", "C cell")
     assert read_lognorm(path)[0].shape == (300, 32)
+
+
+def test_controls_and_spill_over_are_counted(counts):
+    folder, X, _ = counts
+    adata = ad.read_h5ad(run(folder, MARKERS))
+    assert adata.obs["blank_counts"].tolist() == [0] * 7 + [30] + [0] * 292
+    assert (adata.obs["control_probe_counts"] == 0).all()
+    found = adata.uns["spillover"]
+    # Three types of four markers each: 48 pairs of genes of different types.
+    assert len(found["pairs"]["gene_a"]) == 48
+    has = X.toarray()[:, :12] > 0
+    kind = np.repeat(np.arange(3), 4)
+    exclude = kind[:, None] != kind
+    assert (
+        adata.obs["exclusive_pairs"].tolist()
+        == (((has.astype(int) @ exclude) * has).sum(axis=1) // 2).tolist()
+    )
+    passed = adata.obs["qc_pass"].to_numpy()
+    assert found["observed"] == adata.obs["exclusive_pairs"][passed].sum()
+    assert 0 < found["ratio"] < 1
+    assert "spillover" not in ad.read_h5ad(run(folder, name="without.h5ad")).uns
+    off = run(folder, MARKERS, SETTINGS | {"spillover": None}, name="off.h5ad")
+    assert "exclusive_pairs" not in ad.read_h5ad(off).obs
 
 
 def test_same_bits_again_and_another_seed_does_not_change_the_input(counts):

@@ -25,7 +25,8 @@ def assemble(sample, folder):
     files = sample.files
     h5ad, store = folder / "S.h5ad", folder / "S.zarr"
     statistics = {k: files[k] for k in ("graph", "autocorrelation", "portraits")}
-    write_anndata(h5ad, files["cells"], **statistics, provenance=PROVENANCE)
+    known = {**statistics, "info": files.get("info")}
+    write_anndata(h5ad, files["cells"], **known, provenance=PROVENANCE)
     linked = write_spatialdata(store, h5ad, **{k: files.get(k) for k in PARTS})
     return h5ad, store, linked
 
@@ -107,6 +108,7 @@ def test_provenance_tells_of_this_stage_and_the_one_before(adata):
     record = json.loads(adata.uns["vitrail"])
     assert record["stage"] == "assemble"
     assert record["inputs"]["cells"]["stage"] == "annotate"
+    assert record["inputs"]["files"] == [{"path": "image.tif", "bytes": 12345}]
 
 
 def test_table_of_the_store_is_the_anndata(adata, sdata):

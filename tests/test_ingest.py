@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,11 @@ def test_the_script_writes_slide_and_facts(files, tmp_path):
         },
         "region_um": None,
         "files": [
-            {"path": path, "bytes": (tmp_path / path.rpartition("/")[2]).stat().st_size}
+            {
+                "path": path,
+                "bytes": len(content := (tmp_path / path.rpartition("/")[2]).read_bytes()),
+                "sha256": sha256(content).hexdigest(),
+            }
             for cell in files.values()
             for path in cell
         ],

@@ -6,6 +6,7 @@ import warnings
 import anndata as ad
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 from stage_files import run_script, write_segmentation, write_slide
 
 CELLS = np.zeros((20, 30), dtype=np.int32)
@@ -27,7 +28,16 @@ def points(n=300):
     }
 
 
-def stage(folder, *, image=None, transcripts=None, cells=CELLS, nuclei=NUCLEI, owner=(1, 2)):
+def stage(
+    folder,
+    *,
+    image=None,
+    transcripts=None,
+    cells=CELLS,
+    nuclei=NUCLEI,
+    owner=(1, 2),
+    settings=None,
+):
     """Run assign (with transcripts) and matrix; give back the account and the file."""
     folder.mkdir(exist_ok=True)
     channels = ("DAPI", "CD3/CD8") if image is not None else ()
@@ -41,7 +51,7 @@ def stage(folder, *, image=None, transcripts=None, cells=CELLS, nuclei=NUCLEI, o
         run_script("assign", inputs, made, ASSIGN)
         inputs |= made
         account = json.loads(made["account"].read_text())
-    run_script("matrix", inputs, {"counts": folder / "counts.h5ad"})
+    run_script("matrix", inputs, {"counts": folder / "counts.h5ad"}, settings)
     return account, folder / "counts.h5ad"
 
 
@@ -73,6 +83,8 @@ def test_all_that_a_slide_can_have(tmp_path):
     assert obs["area_um2"].tolist() == [64 / 4, 80 / 4, 36 / 4]
     assert obs["nucleus_area_um2"].tolist() == [16 / 4, 8 / 4, 0]
     assert obs["nuclei"].tolist() == [1, 1, 0]
+    assert obs["nucleus_share"].tolist() == [16 / 64, 8 / 80, 0]
+    assert (obs["circularity"] > 0.8).all()
     assert obs["solidity"].tolist() == [1, 1, 1]
     assert adata.obsm["spatial"][0].tolist() == [ORIGIN[0] + 3, ORIGIN[1] + 3]
     assert obs["mean_DAPI"].iloc[1] == np.float32(IMAGE[0][CELLS == 2].mean())
@@ -80,6 +92,50 @@ def test_all_that_a_slide_can_have(tmp_path):
     assert set(obs["region"]) == {"cells"}
     assert set(obs["sample"]) == {"S"}
     assert json.loads(adata.uns["vitrail"])["stage"] == "matrix"
+
+
+def test_layers_and_ambient_transcripts(tmp_path):
+    columns = points(4000)
+    ambient = {"guard_um": 0.5, "reach_um": 4.0, "layer": True}
+    layers = ["nucleus", "cytoplasm", "outside"]
+    settings = {"layers": layers, "outside_um": 1.0, "ambient": ambient}
+    _, path = stage(tmp_path, transcripts=columns, settings=settings)
+    adata = read(path)
+    assert set(adata.layers) == {*layers, "ambient"}
+    both = adata.layers["nucleus"] + adata.layers["cytoplasm"]
+    assert (both != adata.X).nnz == 0
+    i = np.floor((columns["y"] - ORIGIN[1]) / 0.5).astype(int)
+    j = np.floor((columns["x"] - ORIGIN[0]) / 0.5).astype(int)
+    gene = np.array(columns["gene"])
+    distance = {
+        label: distance_transform_edt(label != CELLS)[i, j] for label in range(1, CELLS.max() + 1)
+    }
+    nearest = np.min(list(distance.values()), axis=0)
+    for row, label in enumerate(distance):
+        beside = (CELLS[i, j] == 0) & (distance[label] == nearest) & (nearest <= 2)
+        # Pixels at one distance of two cells belong to the lower label.
+        for lower in range(1, label):
+            beside &= distance[lower] > nearest
+        expected = [(beside & (gene == name)).sum() for name in adata.var_names]
+        assert adata.layers["outside"][row].toarray().ravel().tolist() == expected
+        assert sum(expected) > 0
+    assert adata.uns["ambient"]["area_um2"] > 0
+    assert adata.var["ambient_counts"].sum() == adata.uns["ambient"]["transcripts"] > 0
+    density = adata.var["ambient_density"].to_numpy()
+    expected = np.outer(adata.obs["area_um2"], density) * (adata.X.toarray() > 0)
+    assert np.allclose(adata.layers["ambient"].toarray(), expected)
+    assert np.allclose(adata.obs["ambient_counts"], adata.obs["area_um2"] * density.sum())
+    # Transcripts are spread evenly, 3000 genes and 150 square micrometres: cells hold no more.
+    assert density.sum() == pytest.approx(20, rel=0.2)
+    assert adata.var["ambient_share"].to_numpy() == pytest.approx(1.0, rel=0.3)
+
+
+def test_no_layers_and_no_ambient_transcripts(tmp_path):
+    settings = {"layers": [], "outside_um": 1.0, "ambient": None}
+    adata = read(stage(tmp_path, transcripts=points(), settings=settings)[1])
+    assert not adata.layers
+    assert "ambient_counts" not in adata.obs
+    assert adata.var.empty
 
 
 def test_without_an_image(tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import shapely
+from scipy.spatial.distance import cdist
 from tissue import painted, random_tissue, same_partition, tiling
 
 from vitrail import segmentation
@@ -209,6 +210,25 @@ def test_cells_grow_from_given_nuclei_without_entering_a_neighbour(size):
     assert np.count_nonzero(middle == middle[85]) == 8 + 10 + 8
     ids = found.cells.source_id[middle[[25, 40, 85]] - 1]
     assert ids.tolist() == ["7", "3", "5"]
+
+
+@pytest.mark.parametrize("size", [1000, 48, 32])
+def test_expansion_gives_each_pixel_to_the_nearest_nucleus_whatever_the_tiles(size):
+    nuclei = random_tissue((90, 110), 25, seed=4)
+    radius = 3.7 / GivenSlide(nuclei.shape).pixel_size
+    inside = np.argwhere(nuclei > 0)
+    distance = cdist(np.argwhere(np.ones_like(nuclei)), inside)
+    labels = nuclei[tuple(inside.T)]
+    nearest = distance.min(axis=1)
+    # Of equally near nuclei, the one with the lower number.
+    at_least = np.isclose(distance, nearest[:, None])
+    lowest = np.where(at_least, labels, labels.max() + 1).min(axis=1)
+    expected = np.where(nearest <= radius, lowest, 0).reshape(nuclei.shape)
+    slide = GivenSlide(nuclei.shape, labels={"nuclei": nuclei})
+    found = stitched(slide, size, {"given": {"expansion_um": 3.7}})
+    given = np.array([0, *found.cells.source_id.astype(int)])
+    assert np.array_equal(given[painted(found.cells, nuclei.shape)], expected)
+    assert 0 < (expected == 0).mean() < 0.5
 
 
 def test_without_expansion_the_nuclei_are_the_cells():

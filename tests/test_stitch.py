@@ -16,7 +16,7 @@ from vitrail.errors import VitrailError
 from vitrail.io.candidates import read_candidates, write_candidates
 from vitrail.io.frame import Frame
 from vitrail.io.geoparquet import read_geoparquet, write_geoparquet
-from vitrail.io.labels import open_labels, write_labels
+from vitrail.io.labels import label_dtype, open_labels, write_labels
 from vitrail.outlines import outlines
 from vitrail.segment import gather
 from vitrail.stitch import stitch
@@ -189,6 +189,12 @@ def test_each_nucleus_belongs_to_the_cell_that_it_overlaps_most():
     assert dict(zip(centroid_x, found.cell_of_nucleus, strict=True)) == {18.5: 1, 24.5: 2, 34: 0}
 
 
+@pytest.mark.parametrize(("labels", "dtype"), [(0, "uint16"), (65535, "uint16"), (65536, "int32")])
+def test_labels_take_the_bytes_that_their_number_needs(labels, dtype):
+    assert label_dtype(labels) == np.dtype(dtype)
+    assert np.iinfo(dtype).max >= labels
+
+
 def test_no_cell_gives_valid_empty_files(tmp_path):
     empty = np.zeros((50, 60), np.int32)
     tiles = tiling(empty.shape, 32, 8)
@@ -197,7 +203,7 @@ def test_no_cell_gives_valid_empty_files(tmp_path):
     write_labels(tmp_path / "l.zarr", empty.shape, found.cells, found.nuclei, {})
     labels = open_labels(tmp_path / "l.zarr")
     assert labels.cells.shape == (50, 60)
-    assert labels.cells.dtype == np.int32
+    assert labels.cells.dtype == np.uint16
     assert not labels.cells[:].any()
     for kind in ("cells", "nuclei"):
         columns = label_columns(kind, found)

@@ -55,6 +55,7 @@ def write_anndata(
     portraits: str | Path | None = None,
     topography: str | Path | None = None,
     borders: str | Path | None = None,
+    info: str | Path | None = None,
     provenance: Mapping[str, Any],
 ) -> None:
     """Write a sample's AnnData: the annotated cells and all that was computed on them.
@@ -68,8 +69,10 @@ def write_anndata(
         Outputs of the stages annotate, graph, autocorrelation, enrichment and portrait.
     topography, borders
         Outputs of the stage topography: its table and its values a cell.
+    info
+        slide.json of the stage ingest: names the raw files, their sizes and hashes.
     provenance
-        Record of this stage; stored in ``uns["vitrail"]`` with that of the cells.
+        Record of this stage; stored in ``uns["vitrail"]`` with that of the cells and the raw files.
     """
     shutil.copyfile(cells, target)
     with h5py.File(target, "r+") as file:
@@ -93,7 +96,8 @@ def write_anndata(
             keys = {"region": REGION, "region_key": "region", "instance_key": INSTANCE_KEY}
             put(uns, "spatialdata_attrs", keys)
         inputs = json.loads(read_element(uns["vitrail"])) if "vitrail" in uns else None
-        put(uns, "vitrail", to_json({**provenance, "inputs": {"cells": inputs}}))
+        files = None if info is None else json.loads(Path(info).read_text("utf-8")).get("files")
+        put(uns, "vitrail", to_json({**provenance, "inputs": {"cells": inputs, "files": files}}))
 
 
 def _add_graph(file: h5py.File, path: str | Path) -> None:

@@ -8,7 +8,8 @@ from vitrail.annotate import embed
 from vitrail.annotate.cluster import by_size, leiden, shared_neighbours
 from vitrail.annotate.embed import nearest_neighbours, principal_components
 from vitrail.annotate.normalize import arcsinh, lognorm
-from vitrail.annotate.quality import Thresholds, count_metrics, judge
+from vitrail.annotate.quality import Thresholds, control_counts, count_metrics, judge
+from vitrail.errors import VitrailError
 
 
 def test_count_metrics():
@@ -19,6 +20,21 @@ def test_count_metrics():
     assert found["genes_detected"].tolist() == [2, 0, 1]
     assert found["control_share"].tolist() == [0.2, 0, 0.5]
     assert np.isnan(count_metrics(X, None)["control_share"]).all()
+
+
+def test_blanks_and_control_probes_are_counted_apart():
+    names = ["BLANK_0001", "NegControlCodeword_1", "NegControlProbe_7", "UnassignedCodeword_2"]
+    controls = sparse.csr_matrix(np.array([[1, 2, 4, 8], [0, 0, 3, 0]], dtype=np.int32))
+    patterns = [r"(?i:blank)[-_ ]?\d+", "NegControlCodeword.*", "UnassignedCodeword_.*"]
+    found = control_counts(controls, names, patterns)
+    assert found["blank_counts"].tolist() == [11, 0]
+    assert found["control_probe_counts"].tolist() == [4, 3]
+    assert found["blank_counts"].dtype == np.int64
+    assert control_counts(None, names, patterns) == {}
+    none = control_counts(sparse.csr_matrix((2, 0), dtype=np.int32), [], patterns)
+    assert none["blank_counts"].tolist() == none["control_probe_counts"].tolist() == [0, 0]
+    with pytest.raises(VitrailError, match=r"annotate: blanks: '\(' is not a regular expression"):
+        control_counts(controls, names, ["("])
 
 
 def test_the_first_reason_counts_and_they_add_up():

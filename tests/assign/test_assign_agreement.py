@@ -4,15 +4,14 @@ import numpy as np
 import pyarrow as pa
 
 from vitrail.assign import agreement
-from vitrail.assign.agreement import Agreement
+from vitrail.assign.agreement import Agreement, tally
 
 
 def agreed(cell, vendor, sources=None, batches=1):
     result = Agreement()
     for part in np.array_split(np.arange(len(cell)), batches):
-        result.add(
-            np.array(cell, dtype=np.int32)[part], pa.array([vendor[i] for i in part], pa.string())
-        )
+        names = pa.array([vendor[i] for i in part], pa.string())
+        result.merge(tally(np.array(cell, dtype=np.int32)[part], names))
     return result.as_dict(sources)
 
 

@@ -1,6 +1,7 @@
 """Every transcript goes where a look-up by hand sends it, and none is lost."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitrail.assign.lookup import CellLookup
-from vitrail.assign.stream import Frame, Rules, assign
+from vitrail.assign.lookup import CellLookup, Frame
+from vitrail.assign.stream import Rules, assign
 from vitrail.errors import VitrailError
 
 UNIT = Frame(1.0)
@@ -27,28 +28,40 @@ class Chunked:
         return self.array[key]
 
 
-def batches_of(columns, size):
+def units_of(columns, size):
     gene = pa.array(columns["gene"], pa.string()).dictionary_encode()
     arrays = {name: pa.array(values) for name, values in columns.items() if name != "gene"}
     table = pa.table({**arrays, "gene": gene})
-    return table.to_batches(max_chunksize=size) or [pa.RecordBatch.from_pylist([], table.schema)]
+    starts = range(0, max(1, table.num_rows), size)
+    return [partial(table.slice, start, size) for start in starts]
 
 
-def run(columns, cells, nuclei=None, owner=None, *, size=3, frame=UNIT, cache=1 << 20, **rules):
+def run(
+    columns,
+    cells,
+    nuclei=None,
+    owner=None,
+    *,
+    size=3,
+    frame=UNIT,
+    cache=1 << 20,
+    threads=1,
+    **rules,
+):
     """Assign and give back rows and account."""
     lookup = CellLookup(cells, nuclei, owner, cache_bytes=cache)
-    parts = []
+    parts = {}
     account = assign(
-        batches_of(columns, size),
+        units_of(columns, size),
         GENES,
         lookup,
         frame,
-        parts.append,
+        parts.__setitem__,
         rules=Rules(**rules),
         transcripts_in=len(columns["x"]),
-        sources=None,
+        threads=threads,
     )
-    return pa.concat_tables(parts).to_pylist(), account
+    return pa.concat_tables(parts[k] for k in sorted(parts)).to_pylist(), account
 
 
 def by_hand(row, cells, nuclei, owner, frame, rules):
@@ -103,12 +116,14 @@ def slides(draw):
 
 
 @settings(max_examples=150, deadline=None)
-@given(slides(), st.integers(1, 50), st.sampled_from([1, 1 << 20]))
-def test_equals_the_look_up_by_hand(slide, size, cache):
+@given(slides(), st.integers(1, 50), st.sampled_from([1, 1 << 20]), st.integers(1, 3))
+def test_equals_the_look_up_by_hand(slide, size, cache, threads):
     columns, cells, nuclei, owner, frame, chunks = slide
     rules = {"min_quality": 20.0, "planes": [0, 2]}
     stored = [Chunked(cells, chunks), Chunked(nuclei, chunks)]
-    rows, account = run(columns, *stored, owner, size=size, frame=frame, cache=cache, **rules)
+    rows, account = run(
+        columns, *stored, owner, size=size, frame=frame, cache=cache, threads=threads, **rules
+    )
     assert [row["transcript"] for row in rows] == list(range(len(columns["x"])))
     for row in rows:
         expected = by_hand(row, cells, nuclei, owner, frame, rules)
@@ -195,9 +210,9 @@ def test_no_transcript_is_a_valid_input():
 
 def test_lost_rows_stop_the_stage():
     lookup = CellLookup(np.ones((1, 1), dtype=np.int32))
-    batches = batches_of({"x": [0.5], "y": [0.5], "gene": ["ACTB"]}, 3)
+    units = units_of({"x": [0.5], "y": [0.5], "gene": ["ACTB"]}, 3)
     with pytest.raises(AssertionError, match="2 came in, 1 were read"):
-        assign(batches, GENES, lookup, Frame(1.0), lambda table: None, transcripts_in=2)
+        assign(units, GENES, lookup, UNIT, transcripts_in=2)
 
 
 def test_a_gene_outside_the_panel_is_named():

@@ -7,7 +7,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage.measure import regionprops
+from skimage.measure import perimeter_crofton, regionprops
 
 from vitrail.errors import VitrailError
 from vitrail.matrix.measure import measure
@@ -53,6 +53,9 @@ def test_shapes_equal_scikit_image_and_the_outline(seed):
         assert shapes.perimeter[k] == pytest.approx(region.perimeter, abs=1e-9)
         assert shapes.eccentricity[k] == pytest.approx(region.eccentricity, abs=1e-7)
         assert shapes.solidity[k] == pytest.approx(polygon.area / polygon.convex_hull.area)
+        length = perimeter_crofton(np.pad(region.image, 1), directions=4)
+        expected = min(1.0, 4 * np.pi * region.area / length**2)
+        assert shapes.circularity[k] == pytest.approx(expected)
 
 
 def test_small_cells():
@@ -61,6 +64,27 @@ def test_small_cells():
     assert shapes.eccentricity.tolist() == [0, 1, 0, 1]
     assert shapes.solidity.tolist() == [1, 1, 1, pytest.approx(2 / 3)]
     assert shapes.nucleus_area.tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("radius", [4, 8, 30])
+def test_discs_of_all_sizes_are_round_and_rods_are_not(radius):
+    grid = np.indices((2 * radius + 5, 2 * radius + 5)).astype(np.float64)
+    centres = np.random.default_rng(0).uniform(radius + 1.5, radius + 2.5, (30, 2, 1, 1))
+    discs = [(np.hypot(*(grid - centre)) <= radius).astype(np.int32) for centre in centres]
+    circularity = [shapes_of(disc).circularity[0] for disc in discs]
+    assert np.mean(circularity) == pytest.approx(1.0, abs=0.03)
+    rod = np.ones((2, 20 * radius), dtype=np.int32)
+    assert shapes_of(rod).circularity[0] < 0.2
+
+
+def test_nucleus_share_is_the_area_ratio():
+    cells = np.array([[1, 1, 1, 1, 2, 2]], dtype=np.int32)
+    nuclei = np.array([[0, 1, 1, 1, 1, 0]], dtype=np.int32)
+    owner = np.array([0, 1], dtype=np.int32)
+    shapes, _ = measure(cells, nuclei, owner, 3)
+    # The nucleus reaches into cell 2, but belongs to cell 1.
+    assert shapes.nucleus_share[:2].tolist() == [0.75, 0.0]
+    assert np.isnan(shapes.nucleus_share[2])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -74,11 +98,8 @@ def test_bits_do_not_depend_on_blocks(dtype, seed, edge):
     image = (rng.random((2, *cells.shape)) * 250).astype(dtype)
     n = int(cells.max())
 
-    def read(channel, y0, x0, y1, x1):
-        return image[channel, y0:y1, x0:x1]
-
-    whole = measure(cells, nuclei, owner, n, read, 2, edge=1000)
-    parts = measure(cells, nuclei, owner, n, read, 2, edge=edge)
+    whole = measure(cells, nuclei, owner, n, image, edge=1000)
+    parts = measure(cells, nuclei, owner, n, image, edge=edge)
     for one, other in zip(whole, parts, strict=True):
         for item in fields(one):
             assert getattr(one, item.name).tobytes() == getattr(other, item.name).tobytes()
@@ -107,7 +128,7 @@ def test_each_cell_is_in_one_window_that_holds_it():
 
 def test_a_cell_without_a_pixel_has_no_shape():
     shapes, intensities = measure(
-        np.array([[2]], dtype=np.int32), None, NONE, 2, lambda *box: np.ones((1, 1)), 1
+        np.array([[2]], dtype=np.int32), None, NONE, 2, np.ones((1, 1, 1))
     )
     assert shapes.area.tolist() == [0, 1]
     assert np.isnan(shapes.solidity).tolist() == [True, False]
@@ -115,7 +136,7 @@ def test_a_cell_without_a_pixel_has_no_shape():
 
 
 def test_no_cell_is_a_valid_input():
-    shapes, intensities = measure(np.zeros((4, 4), np.int32), None, NONE, 0, None, 0)
+    shapes, intensities = measure(np.zeros((4, 4), np.int32), None, NONE, 0)
     assert len(shapes.area) == 0
     assert intensities.mean.shape == (0, 0)
 

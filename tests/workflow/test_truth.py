@@ -1,5 +1,6 @@
 """Where the demo's planted transcripts end up."""
 
+import anndata
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ def deployment(finished, tmp_path_factory):
     row = ["planted", "synthetic", *files, *given, "0.5"]
     sheet = deployment.folder / "config/samples.tsv"
     sheet.write_text("\t".join(columns) + "\n" + "\t".join(row) + "\n")
-    deployment.run("assign")
+    deployment.run("matrix")
     return deployment
 
 
@@ -41,6 +42,21 @@ def test_with_planted_labels_every_transcript_goes_where_it_was_planted(deployme
     in_cell = counted & (truth["cell"] > 0)
     compartment = table["compartment"].astype(str)
     assert (compartment == truth["compartment"].astype(str))[in_cell].all()
+
+
+def test_ambient_transcripts_are_as_dense_as_they_were_planted(deployment):
+    """Those in no cell are planted evenly: all ground outside of cells tells their density."""
+    results = deployment.folder / "results"
+    table = assigned(results / "planted/transcripts.zarr")
+    labels = zarr.open(results / "planted/segmentation/labels.zarr", mode="r")["cells"][:]
+    counts = anndata.read_h5ad(results / "planted/counts.h5ad")
+    outside = (table["status"] == "background") & table["gene"].astype(str).isin(counts.var_names)
+    planted = outside.sum() / ((labels == 0).sum() * 0.5**2)
+    found = counts.uns["ambient"]
+    assert found["area_um2"] > 1000
+    error = np.sqrt(found["transcripts"]) / found["area_um2"]
+    assert counts.var["ambient_density"].sum() == pytest.approx(planted, abs=4 * error)
+    assert (counts.layers["nucleus"] + counts.layers["cytoplasm"] != counts.X).nnz == 0
 
 
 def test_with_watershed_the_result_is_a_look_up(deployment):

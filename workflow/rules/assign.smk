@@ -15,7 +15,7 @@ rule assign:
         benchmark_of("assign")
     conda:
         "../../envs/assign.yaml"
-    threads: 1
+    threads: counting_threads
     resources:
         mem_mb=memory(1500),
         runtime=minutes(15, 0.01),

@@ -1,6 +1,7 @@
 """What all rules share: the library, the config, the sheet, and what each sample has."""
 
 import functools
+import json
 import re
 import sys
 from pathlib import Path

@@ -25,6 +25,9 @@ rule score:
             if key != "segmenters"
         },
         segment=lambda wildcards: evaluated(wildcards.segmenter),
+        weights=lambda wildcards: segmentation.shipped_weights(
+            evaluated(wildcards.segmenter)
+        ),
         code=code_of("score"),
     script:
         "../../scripts/score.py"

@@ -46,6 +46,19 @@ def decoding_threads(wildcards, input):
     return 4 if sum(file.stat().st_size for file in there) > LARGE_BYTES else 1
 
 
+# Transcripts from which on their assignment is worth more than one thread.
+MANY_TRANSCRIPTS = 5_000_000
+
+
+def counting_threads(wildcards, input):
+    """Threads of stages assign and matrix: the bits are the same, as in `decoding_threads`."""
+    info = Path(input.info)
+    if not info.is_file():
+        return 1
+    transcripts = json.loads(info.read_text(encoding="utf-8")).get("transcripts", {})
+    return 4 if transcripts.get("rows", 0) > MANY_TRANSCRIPTS else 1
+
+
 TABLE_COLUMNS = (
     "format",
     "folder",

@@ -10,7 +10,7 @@ rule matrix:
         benchmark_of("matrix")
     conda:
         "../../envs/matrix.yaml"
-    threads: 1
+    threads: counting_threads
     resources:
         mem_mb=memory(2000, 0.3),
         runtime=minutes(15, 0.01),

@@ -18,6 +18,7 @@ rule prepare:
         mem_mb=memory(2000),
     params:
         settings=segmenter_settings,
+        weights=shipped_weights,
         code=code_of("prepare"),
     script:
         "../../scripts/prepare.py"

@@ -20,6 +20,7 @@ rule segment:
         runtime=minutes(20, 0.05),
     params:
         settings=segmenter_settings,
+        weights=shipped_weights,
         code=code_of("segment"),
     script:
         "../../scripts/segment.py"

@@ -23,8 +23,15 @@ def segmenter_environment(wildcards):
     return str(ROOT / f"envs/{name}.yaml")
 
 
+def shipped_weights(wildcards):
+    """Hashes of the shipped weights that the segmenter reads: other ones make results stale."""
+    if not is_segmented(wildcards.sample):
+        return {}
+    return segmentation.shipped_weights(stage_settings("segment", wildcards.sample))
+
+
 def weighed(wildcards):
-    """Weight files of the segmenter."""
+    """The user's weight files that the segmenter reads."""
     if not is_segmented(wildcards.sample):
         return {}
     files = segmentation.weight_files(stage_settings("segment", wildcards.sample))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.assign.controls import control_names
 from vitrail.io.h5ad import Categorical
 
 Bools = npt.NDArray[np.bool_]
@@ -81,6 +82,43 @@ def count_metrics(X: Any, controls: Any | None) -> dict[str, Any]:
         "total_counts": total,
         "genes_detected": np.diff(X.indptr).astype(np.int64),
         "control_share": share,
+    }
+
+
+def control_counts(
+    controls: Any | None, names: Sequence[str], blanks: Sequence[str]
+) -> dict[str, Any]:
+    """Columns of `obs` that count controls; none where they are not known.
+
+    Parameters
+    ----------
+    controls
+        CSR counts of shape (n, controls), or None.
+    names
+        Names of its columns.
+    blanks
+        Regular expressions; a control whose whole name matches one is a blank: a code that no
+        probe carries, so that only misread ones count for it. The others are probes that nothing
+        in the tissue binds.
+
+    Returns
+    -------
+    `control_probe_counts` and `blank_counts`, int64 arrays of shape (n,).
+
+    Raises
+    ------
+    VitrailError
+        If a pattern is not a regular expression.
+    """
+    if controls is None or len(names) != controls.shape[1]:
+        return {}
+    from scipy import sparse
+
+    is_blank = np.isin(names, control_names(names, blanks, "annotate: blanks"))
+    counts = sparse.csc_matrix(controls)
+    return {
+        key: np.asarray(counts[:, columns].sum(axis=1, dtype=np.int64)).ravel()
+        for key, columns in (("control_probe_counts", ~is_blank), ("blank_counts", is_blank))
     }
 
 

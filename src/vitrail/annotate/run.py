@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vitrail.annotate.quality import Quality, Thresholds, count_metrics, judge
+from vitrail.annotate.quality import Quality, Thresholds, control_counts, count_metrics, judge
 from vitrail.io.h5ad import Categorical, CellMatrix
 
 LOG = logging.getLogger("vitrail.annotate")
@@ -45,9 +45,14 @@ def annotate(
     is_counts = np.issubdtype(cells.X.dtype, np.integer)
     if is_counts and cells.shape[1]:
         cells.X = _canonical(cells.X)
-        cells.obs |= count_metrics(cells.X, cells.obsm.get("controls"))
+        controls = cells.obsm.get("controls")
+        cells.obs |= count_metrics(cells.X, controls)
+        names = [str(name) for name in cells.uns.get("controls", [])]
+        cells.obs |= control_counts(controls, names, settings["blanks"])
     quality = judge(cells.obs, cells.shape[0], Thresholds(**settings["quality"]))
     _store_quality(cells, quality)
+    if is_counts and settings["spillover"] is not None:
+        _store_spillover(cells, quality.passed, settings["spillover"], markers)
     cells.obs["cluster"] = Categorical(np.full(cells.shape[0], -1, dtype=np.int8), [])
     if cells.shape[1] == 0:
         cells.layers["lognorm"] = _no_columns(cells.shape[0])
@@ -82,6 +87,29 @@ def _store_quality(cells: CellMatrix, quality: Quality) -> None:
     cells.uns["qc"] = {"cells": n, "passed": passed, "failed": dict(quality.counts)}
     reasons = ", ".join(f"{count} {reason}" for reason, count in quality.counts.items())
     LOG.info("quality: %d of %d cells pass%s", passed, n, f"; {reasons}" if reasons else "")
+
+
+def _store_spillover(
+    cells: CellMatrix,
+    passed: npt.NDArray[np.bool_],
+    options: Mapping[str, Any],
+    markers: Mapping[str, Sequence[str]] | None,
+) -> None:
+    """Count exclusive markers in one cell, where any are known."""
+    from vitrail.annotate.spillover import as_dict, exclusive_pairs, spillover
+
+    pairs = exclusive_pairs(options["pairs"], markers, cells.var_names)
+    if not pairs:
+        return
+    found = spillover(cells.X, passed, cells.var_names, pairs, options["min_counts"])
+    cells.obs["exclusive_pairs"] = found.in_cell
+    cells.uns["spillover"] = as_dict(found)
+    LOG.info(
+        "spill-over: %d cells with both genes of %d exclusive pairs, %.0f expected by chance",
+        found.observed.sum(),
+        len(pairs),
+        found.expected.sum(),
+    )
 
 
 def _normalised(

@@ -38,6 +38,12 @@ class Account:
         self.by_gene += np.bincount(key, minlength=self.by_gene.size).reshape(self.by_gene.shape)
         self.in_nuclei += int(((status == CELL) & (compartment == NUCLEUS)).sum())
 
+    def merge(self, other: Account) -> None:
+        """Add the counts of an account of the same panel."""
+        self.rows += other.rows
+        self.by_gene += other.by_gene
+        self.in_nuclei += other.in_nuclei
+
     def check(self, transcripts_in: int) -> None:
         """Assert that nothing was lost or counted twice.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,36 @@ import pyarrow.compute as pc
 COMPACT_FROM = 1 << 22
 
 Int = npt.NDArray[np.int64]
+
+
+class Tally(NamedTuple):
+    """Transcripts of a batch by pair of cells.
+
+    Attributes
+    ----------
+    names
+        The vendor's cells that occur.
+    cell, vendor
+        int64 arrays: assigned cell, and place of the vendor's in `names` from 1; 0 = none.
+    counts
+        int64 array: transcripts of each pair.
+    """
+
+    names: list[str]
+    cell: Int
+    vendor: Int
+    counts: Int
+
+
+def tally(cell: npt.NDArray[np.int32], source_cell: pa.Array) -> Tally:
+    """Count a batch: assigned cells (0 = none) and the vendor's names (null = none)."""
+    encoded = source_cell
+    if not pa.types.is_dictionary(encoded.type):
+        encoded = pc.dictionary_encode(encoded)
+    names = encoded.dictionary.to_pylist()
+    vendor = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    keys, counts = np.unique((cell.astype(np.int64) << 32) | (vendor + 1), return_counts=True)
+    return Tally(names, keys >> 32, keys & 0xFFFFFFFF, counts.astype(np.int64))
 
 
 class Agreement:
@@ -28,19 +58,13 @@ class Agreement:
         self._counts: list[Int] = []
         self._held = 0
 
-    def add(self, cell: npt.NDArray[np.int32], source_cell: pa.Array) -> None:
-        """Count a batch: assigned cells (0 = none) and the vendor's names (null = none)."""
-        encoded = source_cell
-        if not pa.types.is_dictionary(encoded.type):
-            encoded = pc.dictionary_encode(encoded)
-        names = encoded.dictionary.to_pylist()
-        codes = np.array([self._code.setdefault(n, len(self._code) + 1) for n in names], np.int64)
-        index = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
-        vendor = np.append(codes, 0)[index]
-        keys, counts = np.unique((cell.astype(np.int64) << 32) | vendor, return_counts=True)
-        self._keys.append(keys)
-        self._counts.append(counts.astype(np.int64))
-        self._held += len(keys)
+    def merge(self, part: Tally) -> None:
+        """Add what `tally` counted in a batch; batches come in the order of the transcripts."""
+        codes = [self._code.setdefault(name, len(self._code) + 1) for name in part.names]
+        vendor = np.array([0, *codes], np.int64)[part.vendor]
+        self._keys.append((part.cell << 32) | vendor)
+        self._counts.append(part.counts)
+        self._held += len(part.counts)
         if self._held > COMPACT_FROM:
             self._compact()
 

@@ -17,7 +17,11 @@ DEFAULT_CONTROLS = (
 )
 
 
-def control_names(genes: Sequence[str], patterns: Sequence[str] = DEFAULT_CONTROLS) -> list[str]:
+def control_names(
+    genes: Sequence[str],
+    patterns: Sequence[str] = DEFAULT_CONTROLS,
+    key: str = "assign: controls",
+) -> list[str]:
     """Names that match a control pattern as a whole, sorted.
 
     Parameters
@@ -26,6 +30,8 @@ def control_names(genes: Sequence[str], patterns: Sequence[str] = DEFAULT_CONTRO
         Names in the panel.
     patterns
         Regular expressions; a name is a control if any of them matches all of it.
+    key
+        Where in the config they stand, for the error.
 
     Raises
     ------
@@ -38,6 +44,6 @@ def control_names(genes: Sequence[str], patterns: Sequence[str] = DEFAULT_CONTRO
             compiled.append(re.compile(pattern))
         except re.error as error:
             raise VitrailError(
-                f"config, assign: controls: {pattern!r} is not a regular expression ({error})."
+                f"config, {key}: {pattern!r} is not a regular expression ({error})."
             ) from None
     return sorted(gene for gene in genes if any(p.fullmatch(gene) for p in compiled))

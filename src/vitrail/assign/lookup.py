@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import NamedTuple, Protocol
+import threading
+from dataclasses import dataclass
+from typing import Protocol
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.assign.chunks import MAX_SIDE, ChunkCache, Runs, encode, gather
 from vitrail.io.cell_table import check_nuclei
 
-CACHE_BYTES = 384 << 20
+CACHE_BYTES = 640 << 20
+# Side of the pieces that an image without chunks is read in.
+PIECE = 2048
 
-Int = npt.NDArray[np.int64]
+# What a look-up gives for positions without a pixel; labels are not negative.
+# `SEVERAL` marks those in several outlines that none of them may have.
+SEVERAL, NOT_FINITE, NOT_INSIDE = -3, -2, -1
+
+Float = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the label grid lies.
+
+    Attributes
+    ----------
+    pixel_size
+        Edge of a pixel in micrometres.
+    origin
+        (x, y) in micrometres of the outer corner of pixel (0, 0).
+    """
+
+    pixel_size: float = 1.0
+    origin: tuple[float, float] = (0.0, 0.0)
 
 
 class LabelImage(Protocol):
@@ -24,32 +48,17 @@ class LabelImage(Protocol):
     def __getitem__(self, key: tuple[slice, slice]) -> npt.NDArray[np.int32]: ...
 
 
-class Runs(NamedTuple):
-    """A label chunk as runs of equal labels in a row, which take a tenth of its pixels' memory.
+class Lookup(Protocol):
+    """Gives the cell at positions, from label images or outlines."""
 
-    A slide's labels then fit where its transcripts come in no spatial order, and each chunk is
-    decoded once.
-
-    Attributes
-    ----------
-    row
-        int64 array of shape (height + 1,): first run of each row.
-    column, label
-        int32 arrays: first column and label of each run.
-    """
-
-    row: Int
-    column: npt.NDArray[np.int32]
-    label: npt.NDArray[np.int32]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return sum(part.nbytes for part in self)
+    def __call__(self, x: Float, y: Float, frame: Frame) -> npt.NDArray[np.int32]:
+        """Packed cells, see `CellLookup.__call__`."""
 
 
 class CellLookup:
-    """Cell and nucleus under pixels of a slide; holds a bounded part of the label chunks.
+    """Cell and nucleus at positions on a slide; holds a bounded part of the label chunks.
+
+    Threads may share one.
 
     Parameters
     ----------
@@ -78,120 +87,117 @@ class CellLookup:
         self.owner = np.zeros(1, np.int32) if nucleus_cell is None else nucleus_cell
         self.shape = (int(cells.shape[0]), int(cells.shape[1]))
         self.chunk = _chunk_shape(cells)
-        self.cache_bytes = cache_bytes
-        self._kept: OrderedDict[int, Runs] = OrderedDict()
-        self._bytes = 0
+        self.chunks = ChunkCache(self._read, cache_bytes)
 
-    def inside(self, y: Int, x: Int) -> npt.NDArray[np.bool_]:
-        """Whether each pixel lies in the image."""
-        return (y >= 0) & (y < self.shape[0]) & (x >= 0) & (x < self.shape[1])
+    def __call__(self, x: Float, y: Float, frame: Frame) -> npt.NDArray[np.int32]:
+        """Cell at each position, and whether it lies in a nucleus of that cell.
 
-    def __call__(self, y: Int, x: Int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """Cell under each pixel, and whether it lies in a nucleus of that cell.
-
-        Pixels are grouped by label chunk, so that each chunk is needed once a call.
+        Positions are grouped by label chunk, so that each chunk is needed once a call.
 
         Parameters
         ----------
-        y, x
-            int64 pixel indices of shape (n,), all inside the image.
+        x, y
+            Micrometres, of shape (n,).
+        frame
+            Where the label images lie.
+
+        Returns
+        -------
+        int32 array of shape (n,): twice the cell, plus one in a nucleus of that cell;
+        `NOT_INSIDE` outside of the images, `NOT_FINITE` where x or y is not a finite number.
         """
-        columns = -(-self.shape[1] // self.chunk[1])
-        chunk = (y // self.chunk[0]) * columns + x // self.chunk[1]
-        order, start, used = _group(chunk, -(-self.shape[0] // self.chunk[0]) * columns)
-        packed = np.empty(len(y), dtype=np.int32)
-        for k in used:
-            members = order[start[k] : start[k + 1]]
-            top, left = k // columns * self.chunk[0], k % columns * self.chunk[1]
-            _gather(*self._runs(int(k), top, left), y, x, top, left, members, packed)
-        return packed >> 1, (packed & 1).astype(bool)
+        grid = (-(-self.shape[0] // self.chunk[0]), -(-self.shape[1] // self.chunk[1]))
+        out = np.empty(len(x), np.int32)
+        chunk, within = _place(
+            np.asarray(x), np.asarray(y), frame.pixel_size, *frame.origin, *self.shape,
+            *self.chunk, grid[1], out,
+        )  # fmt: skip
+        order, sorted_within, start = _group(chunk, within, grid[0] * grid[1])
+        used = np.flatnonzero(np.diff(start))
+        # Threads begin at different chunks, so that they do not wait for each other's reading.
+        turn = (threading.get_ident() // 64) % max(1, len(used))
+        for k in np.roll(used, turn):
+            members = slice(start[k], start[k + 1])
+            gather(*self.chunks[int(k)], sorted_within[members], order[members], out)
+        return out
 
-    def _runs(self, k: int, top: int, left: int) -> Runs:
-        """Chunk of packed labels, from those kept or from disk."""
-        if k in self._kept:
-            self._kept.move_to_end(k)
-            return self._kept[k]
-        runs = Runs(*_encode(self._read(top, left)))
-        self._kept[k] = runs
-        self._bytes += runs.nbytes
-        while self._bytes > self.cache_bytes and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return runs
-
-    def _read(self, top: int, left: int) -> npt.NDArray[np.int32]:
-        """Packed labels: twice the cell, plus one in a nucleus of that cell."""
+    def _read(self, number: int) -> Runs:
+        """Runs of packed labels: twice the cell, plus one in a nucleus of that cell."""
+        row, column = divmod(number, -(-self.shape[1] // self.chunk[1]))
+        top, left = row * self.chunk[0], column * self.chunk[1]
         window = (
             slice(top, min(top + self.chunk[0], self.shape[0])),
             slice(left, min(left + self.chunk[1], self.shape[1])),
         )
         cells = np.ascontiguousarray(self.cells[window], dtype=np.int32)
         if self.nuclei is None:
-            return cells << 1
+            return encode(cells << 1)
         nuclei = np.ascontiguousarray(self.nuclei[window], dtype=np.int32)
         check_nuclei(nuclei, self.owner)
-        return _pack(cells, nuclei, self.owner)
+        return encode(_pack(cells, nuclei, self.owner))
+
+
+def unpack(packed: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Cell (0 = none) and whether in its nucleus, from what a look-up gives."""
+    inside = packed >= 0
+    return np.where(inside, packed >> 1, 0).astype(np.int32), inside & ((packed & 1) == 1)
 
 
 def _chunk_shape(labels: LabelImage) -> tuple[int, int]:
-    """Unit of reading: a shard where the array has them, else a chunk, else all of it."""
+    """Unit of reading: a shard where the array has them, else a chunk, else a piece."""
     for name in ("shards", "chunks"):
         shape = getattr(labels, name, None)
         if shape is not None:
-            return int(shape[0]), int(shape[1])
-    return max(1, int(labels.shape[0])), max(1, int(labels.shape[1]))
+            break
+    else:
+        shape = (PIECE, PIECE)
+    height, width = (max(1, min(int(side), MAX_SIDE)) for side in shape)
+    return height, width
 
 
 @numba.njit(cache=True, nogil=True)
-def _group(chunk, n_chunks):  # type: ignore[no-untyped-def]
-    """Counting sort by chunk: order, first position of each chunk, chunks that occur."""
+def _place(x, y, size, x0, y0, h, w, ch, cw, columns, out):  # type: ignore[no-untyped-def]
+    """Chunk of each position, -1 without one, and row << 16 | column in it.
+
+    Positions without a pixel get their value in `out`.
+    """
+    chunk = np.empty(x.size, np.int32)
+    within = np.empty(x.size, np.uint32)
+    for i in range(x.size):
+        # The same arithmetic as `vitrail.coordinates.pixel_index`.
+        column = np.floor((np.float64(x[i]) - x0) / size)
+        row = np.floor((np.float64(y[i]) - y0) / size)
+        if 0 <= column < w and 0 <= row < h:
+            r, c = np.int64(row), np.int64(column)
+            above, left = r // ch, c // cw
+            chunk[i] = above * columns + left
+            within[i] = ((r - above * ch) << 16) | (c - left * cw)
+        else:
+            chunk[i] = -1
+            finite = np.isfinite(x[i]) and np.isfinite(y[i])
+            out[i] = NOT_INSIDE if finite else NOT_FINITE
+    return chunk, within
+
+
+@numba.njit(cache=True, nogil=True)
+def _group(chunk, within, n_chunks):  # type: ignore[no-untyped-def]
+    """Counting sort by chunk, without those of chunk -1: order, within and starts of the chunks."""
     start = np.zeros(n_chunks + 1, np.int64)
     for i in range(chunk.size):
         start[chunk[i] + 1] += 1
-    used = np.flatnonzero(start[1:])
+    start[0] = 0
     for k in range(n_chunks):
         start[k + 1] += start[k]
-    position = start[:-1].copy()
-    order = np.empty(chunk.size, np.int64)
+    position = start.copy()
+    order = np.empty(start[n_chunks], np.int32)
+    grouped = np.empty(start[n_chunks], np.uint32)
     for i in range(chunk.size):
         k = chunk[i]
-        order[position[k]] = i
-        position[k] += 1
-    return order, start, used
-
-
-@numba.njit(cache=True, nogil=True)
-def _encode(labels):  # type: ignore[no-untyped-def]
-    """Runs of equal labels: first run of each row, first column and label of each run."""
-    h, w = labels.shape
-    row = np.zeros(h + 1, np.int64)
-    for i in range(h):
-        n = 1
-        for j in range(1, w):
-            n += labels[i, j] != labels[i, j - 1]
-        row[i + 1] = row[i] + n
-    column = np.empty(row[h], np.int32)
-    label = np.empty(row[h], np.int32)
-    n = 0
-    for i in range(h):
-        for j in range(w):
-            if j == 0 or labels[i, j] != labels[i, j - 1]:
-                column[n], label[n] = j, labels[i, j]
-                n += 1
-    return row, column, label
-
-
-@numba.njit(cache=True, nogil=True)
-def _gather(row, column, label, y, x, top, left, members, out):  # type: ignore[no-untyped-def]
-    for i in members:
-        low, high = row[y[i] - top], row[y[i] - top + 1]
-        wanted = x[i] - left
-        while high - low > 1:
-            middle = (low + high) >> 1
-            if column[middle] <= wanted:
-                low = middle
-            else:
-                high = middle
-        out[i] = label[low]
+        if k >= 0:
+            order[position[k]] = i
+            grouped[position[k]] = within[i]
+            position[k] += 1
+    return order, grouped, start
 
 
 @numba.njit(cache=True, nogil=True)

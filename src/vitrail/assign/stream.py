@@ -1,20 +1,28 @@
-"""Assign transcripts batch by batch: memory is bounded by a batch and the label chunks held."""
+"""Assign transcripts unit by unit: memory is bounded by a unit a thread and the labels held."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from vitrail.assign.account import Account
-from vitrail.assign.agreement import Agreement
+from vitrail.assign.agreement import Agreement, Tally, tally
 from vitrail.assign.controls import DEFAULT_CONTROLS, control_names
-from vitrail.assign.lookup import CellLookup
+from vitrail.assign.lookup import (
+    NOT_FINITE,
+    NOT_INSIDE,
+    SEVERAL,
+    Frame,
+    Lookup,
+    unpack,
+)
 from vitrail.assign.status import (
+    AMBIGUOUS,
     BACKGROUND,
     CELL,
     COMPARTMENT,
@@ -31,68 +39,88 @@ from vitrail.assign.status import (
     outside_planes,
     precedence,
 )
-from vitrail.coordinates import pixel_index
 from vitrail.errors import VitrailError
+from vitrail.parallel import in_order
 
-
-@dataclass(frozen=True)
-class Frame:
-    """Where the label grid lies.
-
-    Attributes
-    ----------
-    pixel_size
-        Edge of a pixel in micrometres.
-    origin
-        (x, y) in micrometres of the outer corner of pixel (0, 0).
-    """
-
-    pixel_size: float
-    origin: tuple[float, float] = (0.0, 0.0)
+# A piece of the transcripts, read when it is called.
+Unit = Callable[[], pa.Table]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What keeps a transcript out, and what is a control: the stage's section of the config."""
+    """The stage's section of the config: what keeps a transcript out, what is a control.
+
+    `boundaries` (``exact`` or ``pixels``) and `overlap` choose the look-up, see
+    `vitrail.assign.given`.
+    """
 
     min_quality: float | None = None
     planes: str | Sequence[float] | dict[str, float] = "all"
     controls: Sequence[str] = field(default=DEFAULT_CONTROLS)
+    boundaries: str = "exact"
+    overlap: str = "nearest"
+
+
+class Assigned(NamedTuple):
+    """What a unit of n transcripts was given, each of shape (n,).
+
+    Attributes
+    ----------
+    gene
+        int32, position of the gene in the panel.
+    status, compartment
+        int8, codes of `vitrail.assign.status`.
+    cell
+        int32, label of the cell, 0 = none.
+    """
+
+    gene: npt.NDArray[np.int32]
+    status: npt.NDArray[np.int8]
+    cell: npt.NDArray[np.int32]
+    compartment: npt.NDArray[np.int8]
 
 
 def assign(
-    batches: Iterable[pa.RecordBatch],
+    units: Iterable[Unit],
     genes: Sequence[str],
-    lookup: CellLookup,
+    lookup: Lookup,
     frame: Frame,
-    write: Callable[[pa.Table], None],
+    write: Callable[[int, pa.Table], None] | None = None,
     *,
     rules: Rules = Rules(),
     transcripts_in: int | None = None,
     sources: Sequence[str | None] | None = None,
+    collect: Callable[[Assigned], None] | None = None,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Give every transcript its cell, its compartment or the reason for none.
 
+    Units are read, assigned and written in threads; the results do not depend on their number.
+    Memory is bounded by a unit a thread and the label chunks that `lookup` holds.
+
     Parameters
     ----------
-    batches
-        Raw transcripts, with columns x, y (micrometres), gene and, where known, z, quality and
-        source_cell.
+    units
+        Each gives a table of raw transcripts (columns as in the file contract) when called.
     genes
-        All names that occur as genes, controls included.
+        Names of the panel.
     lookup
-        Cells and nuclei under pixels.
+        Cell at positions: `CellLookup` for label images, `OutlineLookup` for outlines.
     frame
-        Pixel size and origin of the label grid.
+        Where the label grid lies.
     write
-        Takes each batch as a table with columns cell, compartment and status added; rows and
-        their order stay.
+        Gets the number of each unit from 0 and the unit with the columns cell, compartment and
+        status, in any order, in threads.
     rules
-        Thresholds and patterns.
+        Thresholds and controls.
     transcripts_in
-        Rows to expect; what is read if None.
+        Rows that ingest handed over, to check that none is lost.
     sources
         The given cell's own id of each cell 1..n, to compare with source_cell.
+    collect
+        Gets the codes of each unit, in any order, in threads.
+    threads
+        Their number; None for all that the process may use.
 
     Returns
     -------
@@ -109,17 +137,27 @@ def assign(
     controls = control_names(genes, rules.controls)
     is_control = np.isin(np.asarray(genes, dtype=object), controls)
     code = {gene: i for i, gene in enumerate(genes)}
+
+    def one(numbered: tuple[int, Unit]) -> tuple[Account, Tally | None]:
+        number, unit = numbered
+        table = unit().combine_chunks()
+        gene = _gene_codes(_column(table, "gene"), code)
+        assigned = _assign_table(table, gene, is_control[gene], lookup, frame, rules)
+        if write is not None:
+            write(number, _with_columns(table, assigned))
+        if collect is not None:
+            collect(assigned)
+        part = Account(genes, controls)
+        part.add(assigned.gene, assigned.status, assigned.compartment)
+        return part, _compare(table, assigned)
+
     account = Account(genes, controls)
     agreement: Agreement | None = None
-    for batch in batches:
-        gene = _gene_codes(batch.column("gene"), code)
-        status, cell, compartment = _assign_batch(batch, is_control[gene], lookup, frame, rules)
-        account.add(gene, status, compartment)
-        if "source_cell" in batch.schema.names:
+    for part, compared in in_order(one, enumerate(units), threads):
+        account.merge(part)
+        if compared is not None:
             agreement = agreement or Agreement()
-            looked_up = np.isin(status, (CELL, CONTROL, BACKGROUND))
-            agreement.add(cell[looked_up], batch.column("source_cell").filter(pa.array(looked_up)))
-        write(_with_columns(batch, cell, compartment, status))
+            agreement.merge(compared)
     account.check(account.rows if transcripts_in is None else transcripts_in)
     result = account.as_dict()
     if agreement is not None:
@@ -127,40 +165,53 @@ def assign(
     return result
 
 
-def _assign_batch(
-    batch: pa.RecordBatch,
+def _assign_table(
+    table: pa.Table,
+    gene: npt.NDArray[np.int32],
     is_control: npt.NDArray[np.bool_],
-    lookup: CellLookup,
+    lookup: Lookup,
     frame: Frame,
     rules: Rules,
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], npt.NDArray[np.int8]]:
+) -> Assigned:
     """Status, cell and compartment of each row."""
-    n = batch.num_rows
-    x, y = _numbers(batch, "x"), _numbers(batch, "y")
-    z, quality = _optional(batch, "z"), _optional(batch, "quality")
-    column = pixel_index(x, frame.pixel_size, frame.origin[0])
-    row = pixel_index(y, frame.pixel_size, frame.origin[1])
-    inside = lookup.inside(row, column)
-    under = np.zeros(n, dtype=np.int32)
-    in_nucleus = np.zeros(n, dtype=bool)
-    under[inside], in_nucleus[inside] = lookup(row[inside], column[inside])
+    n = table.num_rows
+    z, quality = _optional(table, "z"), _optional(table, "quality")
+    packed = lookup(_numbers(table, "x"), _numbers(table, "y"), frame)
+    under, in_nucleus = unpack(packed)
     status = precedence(
         n,
         {
-            POSITION: ~(np.isfinite(x) & np.isfinite(y)),
-            OUTSIDE: ~inside,
+            POSITION: packed == NOT_FINITE,
+            OUTSIDE: packed == NOT_INSIDE,
             QUALITY: below_quality(quality, rules.min_quality, n),
             PLANE: outside_planes(z, rules.planes, n),
+            AMBIGUOUS: packed == SEVERAL,
             BACKGROUND: under == 0,
             CONTROL: is_control,
         },
         otherwise=CELL,
     )
-    assigned = (status == CELL) | (status == CONTROL)
-    cell = np.where(assigned, under, 0).astype(np.int32)
-    compartment = np.where(in_nucleus, NUCLEUS, CYTOPLASM)
+    assigned = status <= CONTROL
+    under[~assigned] = 0
+    compartment = np.full(n, CYTOPLASM, np.int8)
+    compartment[in_nucleus] = NUCLEUS
     compartment[~assigned] = NO_COMPARTMENT
-    return status, cell, compartment.astype(np.int8)
+    return Assigned(gene, status, under, compartment)
+
+
+def _compare(table: pa.Table, assigned: Assigned) -> Tally | None:
+    """Tally of a unit with the vendor's cells, where it has them."""
+    if "source_cell" not in table.schema.names:
+        return None
+    looked_up = np.isin(assigned.status, (CELL, CONTROL, BACKGROUND))
+    vendor = _column(table, "source_cell").filter(pa.array(looked_up))
+    return tally(assigned.cell[looked_up], vendor)
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    """Column as one array."""
+    found = table.column(name).combine_chunks()
+    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found
 
 
 def _gene_codes(column: pa.Array, code: dict[str, int]) -> npt.NDArray[np.int32]:
@@ -178,25 +229,19 @@ def _gene_codes(column: pa.Array, code: dict[str, int]) -> npt.NDArray[np.int32]
     return codes[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def _numbers(batch: pa.RecordBatch, name: str) -> npt.NDArray[Any]:
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
     """Numeric column as a numpy array; nulls become NaN."""
-    return batch.column(name).to_numpy(zero_copy_only=False)
+    return _column(table, name).to_numpy(zero_copy_only=False)
 
 
-def _optional(batch: pa.RecordBatch, name: str) -> npt.NDArray[Any] | None:
-    return _numbers(batch, name) if name in batch.schema.names else None
+def _optional(table: pa.Table, name: str) -> npt.NDArray[Any] | None:
+    return _numbers(table, name) if name in table.schema.names else None
 
 
-def _with_columns(
-    batch: pa.RecordBatch,
-    cell: npt.NDArray[np.int32],
-    compartment: npt.NDArray[np.int8],
-    status: npt.NDArray[np.int8],
-) -> pa.Table:
-    table = pa.Table.from_batches([batch])
-    table = table.append_column("cell", pa.array(cell))
-    table = table.append_column("compartment", _dictionary(compartment, COMPARTMENT))
-    return table.append_column("status", _dictionary(status, STATUS))
+def _with_columns(table: pa.Table, assigned: Assigned) -> pa.Table:
+    table = table.append_column("cell", pa.array(assigned.cell))
+    table = table.append_column("compartment", _dictionary(assigned.compartment, COMPARTMENT))
+    return table.append_column("status", _dictionary(assigned.status, STATUS))
 
 
 def _dictionary(codes: npt.NDArray[np.int8], names: Sequence[str]) -> pa.DictionaryArray:

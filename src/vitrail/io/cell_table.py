@@ -38,6 +38,42 @@ class CellTable:
         return len(self.score)
 
 
+@dataclass(frozen=True)
+class NucleusTable:
+    """segmentation/nuclei.parquet without its outlines, in label order.
+
+    Attributes
+    ----------
+    owner
+        int32 array of shape (n + 1,), indexed by label: cell of each nucleus, 0 = none.
+    centroid
+        float64 array of shape (n, 2): x and y in micrometres.
+    source
+        The given nucleus' own id of each nucleus, None where it was not given.
+    """
+
+    owner: npt.NDArray[np.int32]
+    centroid: npt.NDArray[np.float64]
+    source: list[str | None]
+
+
+def read_nucleus_table(path: str | Path) -> NucleusTable:
+    """Read segmentation/nuclei.parquet without its outlines.
+
+    Raises
+    ------
+    VitrailError
+        If the labels are not 1 to n in order.
+    """
+    columns = _columns(path, ("nucleus", "cell", "centroid_x", "centroid_y", "source"))
+    _check_labels(path, "nucleus", columns["nucleus"])
+    return NucleusTable(
+        owner=np.array([0, *columns["cell"]], dtype=np.int32),
+        centroid=_centroid(columns),
+        source=list(columns["source"]),
+    )
+
+
 def read_cell_table(path: str | Path) -> CellTable:
     """Read segmentation/cells.parquet without its outlines.
 
@@ -49,9 +85,7 @@ def read_cell_table(path: str | Path) -> CellTable:
     columns = _columns(path, ("cell", "centroid_x", "centroid_y", "score", "seam", "source"))
     _check_labels(path, "cell", columns["cell"])
     return CellTable(
-        centroid=np.column_stack(
-            [np.asarray(columns[axis], dtype=np.float64) for axis in ("centroid_x", "centroid_y")]
-        ).reshape(-1, 2),
+        centroid=_centroid(columns),
         score=np.asarray(columns["score"], dtype=np.float32),
         seam=np.asarray(columns["seam"], dtype=bool),
         source=list(columns["source"]),
@@ -73,6 +107,11 @@ def read_nucleus_owner(path: str | Path) -> npt.NDArray[np.int32]:
     columns = _columns(path, ("nucleus", "cell"))
     _check_labels(path, "nucleus", columns["nucleus"])
     return np.array([0, *columns["cell"]], dtype=np.int32)
+
+
+def _centroid(columns: dict[str, Any]) -> npt.NDArray[np.float64]:
+    axes = [np.asarray(columns[axis], dtype=np.float64) for axis in ("centroid_x", "centroid_y")]
+    return np.column_stack(axes).reshape(-1, 2)
 
 
 def _columns(path: str | Path, names: tuple[str, ...]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import h5py
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
+
+from vitrail.parallel import threaded
 
 BLOCK_VALUES = 1 << 22
 CHUNK_VALUES = 1 << 18
@@ -42,6 +45,8 @@ def csr_blocks(item: h5py.Group | h5py.Dataset, values: int = BLOCK_VALUES) -> I
 class CsrWriter:
     """A CSR matrix in an h5ad file that grows block by block.
 
+    Values are written in whole chunks, each compressed once, in threads.
+
     Parameters
     ----------
     parent
@@ -50,19 +55,43 @@ class CsrWriter:
         Its name there.
     dtype
         Type of its values.
+    threads
+        Threads that compress; None for all that the process may use.
     """
 
-    def __init__(self, parent: h5py.Group, name: str, dtype: Any) -> None:
+    def __init__(self, parent: h5py.Group, name: str, dtype: Any, threads: int | None = 1) -> None:
         self.group = parent.create_group(name)
         self.group.attrs["encoding-type"] = "csr_matrix"
         self.group.attrs["encoding-version"] = "0.1.0"
-        self._grow("data", dtype)
-        self._grow("indices", np.int32)
+        self._columns = {
+            part: _GrowingColumn(self.group, part, np.dtype(kind), threads)
+            for part, kind in (("data", dtype), ("indices", np.int32))
+        }
         self._lengths: list[Any] = []
 
-    def _grow(self, part: str, dtype: Any) -> None:
-        self.group.create_dataset(
-            part,
+    def append(self, block: Any) -> None:
+        """Append the rows of a CSR matrix."""
+        for part, column in self._columns.items():
+            column.append(getattr(block, part))
+        self._lengths.append(np.diff(block.indptr).astype(np.int64))
+
+    def close(self, shape: tuple[int, int]) -> None:
+        """Write what is only known at the end."""
+        for column in self._columns.values():
+            column.close()
+        indptr = np.zeros(shape[0] + 1, dtype=np.int64)
+        if self._lengths:
+            np.cumsum(np.concatenate(self._lengths), out=indptr[1:])
+        self.group.create_dataset("indptr", data=indptr)
+        self.group.attrs["shape"] = np.array(shape, dtype=np.int64)
+
+
+class _GrowingColumn:
+    """A dataset that grows by whole chunks, shuffled and compressed as HDF5's filters do it."""
+
+    def __init__(self, group: h5py.Group, name: str, dtype: Any, threads: int | None) -> None:
+        self._dataset = group.create_dataset(
+            name,
             shape=(0,),
             maxshape=(None,),
             dtype=dtype,
@@ -71,19 +100,33 @@ class CsrWriter:
             compression_opts=1,
             shuffle=True,
         )
+        self._threads = threads
+        self._waiting: list[Any] = []
+        self._rows = 0
 
-    def append(self, block: Any) -> None:
-        """Append the rows of a CSR matrix."""
-        for part in ("data", "indices"):
-            dataset, values = self.group[part], getattr(block, part)
-            start = dataset.shape[0]
-            dataset.resize((start + len(values),))
-            dataset[start:] = values
-        self._lengths.append(np.diff(block.indptr).astype(np.int64))
+    def append(self, values: Any) -> None:
+        self._waiting.append(values.astype(self._dataset.dtype, copy=False))
+        self._rows += len(values)
+        if self._rows >= CHUNK_VALUES:
+            rest = self._write_chunks(np.concatenate(self._waiting))
+            self._waiting, self._rows = [rest], len(rest)
 
-    def close(self, shape: tuple[int, int]) -> None:
-        """Write what is only known at the end."""
-        indptr = np.zeros(shape[0] + 1, dtype=np.int64)
-        np.cumsum(np.concatenate(self._lengths), out=indptr[1:])
-        self.group.create_dataset("indptr", data=indptr)
-        self.group.attrs["shape"] = np.array(shape, dtype=np.int64)
+    def close(self) -> None:
+        if self._rows:
+            start = self._dataset.shape[0]
+            self._dataset.resize((start + self._rows,))
+            self._dataset[start:] = np.concatenate(self._waiting)
+
+    def _write_chunks(self, values: Any) -> Any:
+        """Write whole chunks and give back the rest."""
+        start, whole = self._dataset.shape[0], len(values) // CHUNK_VALUES
+        pieces = [values[k * CHUNK_VALUES : (k + 1) * CHUNK_VALUES] for k in range(whole)]
+        self._dataset.resize((start + whole * CHUNK_VALUES,))
+        for k, encoded in enumerate(threaded(_encode, pieces, self._threads)):
+            self._dataset.id.write_direct_chunk((start + k * CHUNK_VALUES,), encoded)
+        return values[whole * CHUNK_VALUES :].copy()
+
+
+def _encode(values: Any) -> bytes:
+    size = values.dtype.itemsize
+    return zlib.compress(values.view(np.uint8).reshape(-1, size).T.tobytes(), 1)

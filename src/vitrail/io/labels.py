@@ -26,7 +26,7 @@ class Labels:
     Attributes
     ----------
     cells, nuclei
-        zarr arrays int32 (y, x), 0 = background.
+        zarr arrays (y, x), uint16 or int32 (see `label_dtype`), 0 = background.
     """
 
     def __init__(self, group: zarr.Group) -> None:
@@ -42,6 +42,11 @@ def open_labels(path: str | Path) -> Labels:
         raise VitrailError(
             f"{path}: no label images found; wanted: a zarr group with arrays 'cells' and 'nuclei'"
         ) from None
+
+
+def label_dtype(labels: int) -> np.dtype[Any]:
+    """The smaller of uint16 and int32 that holds the labels 0 to `labels`."""
+    return np.dtype(np.uint16 if labels <= np.iinfo(np.uint16).max else np.int32)
 
 
 def write_labels(
@@ -63,7 +68,7 @@ def _write(group: zarr.Group, name: str, shape: tuple[int, int], instances: Inst
         name,
         shape=shape,
         chunks=(min(CHUNK, shape[0]), min(CHUNK, shape[1])),
-        dtype="int32",
+        dtype=label_dtype(len(instances)),
         fill_value=0,
         dimension_names=("y", "x"),
     )

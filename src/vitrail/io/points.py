@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -112,6 +113,35 @@ def begin_points(
         "spatialdata_attrs": keys,
     }
     write_group(folder, attributes)
+
+
+def begin_parts(
+    element: str | Path,
+    schema: pa.Schema,
+    *,
+    feature_key: str = "gene",
+    instance_key: str | None = None,
+) -> Callable[[int, pa.Table], None]:
+    """Make a points element whose parts come as they are, in any order and from any thread.
+
+    Parameters
+    ----------
+    element, feature_key, instance_key
+        As in `begin_points`.
+    schema
+        Columns of the element.
+
+    Returns
+    -------
+    Writes a part: its number from 0 and its table.
+    """
+    begin_points(element, feature_key=feature_key, instance_key=instance_key)
+
+    def write(part: int, table: pa.Table) -> None:
+        rows = table.select(schema.names).cast(schema)
+        write_part(element, part, rows.unify_dictionaries().combine_chunks())
+
+    return write
 
 
 class PointsWriter:

@@ -11,7 +11,6 @@ from scipy import sparse
 
 from vitrail.io.cell_table import CellTable
 from vitrail.io.h5ad import Categorical, CellMatrix
-from vitrail.matrix.counts import Counts
 from vitrail.matrix.intensities import Intensities
 from vitrail.matrix.morphology import Morphology
 
@@ -31,9 +30,11 @@ def cell_columns(
         "sample": Categorical.constant(sample, n),
         "area_um2": shapes.area * pixel_size**2,
         "perimeter_um": shapes.perimeter * pixel_size,
+        "circularity": shapes.circularity,
         "eccentricity": shapes.eccentricity,
         "solidity": shapes.solidity,
         "nucleus_area_um2": shapes.nucleus_area * pixel_size**2,
+        "nucleus_share": shapes.nucleus_share,
         "nuclei": nucleus_counts,
         "seam": table.seam,
         "score": table.score,
@@ -64,8 +65,7 @@ def build(
     *,
     channels: Sequence[str] = (),
     intensities: Intensities | None = None,
-    counts: Counts | None = None,
-    genes: Sequence[str] = (),
+    genes: Sequence[str] | None = None,
     controls: Sequence[str] = (),
 ) -> CellMatrix:
     """Put a sample's matrix together.
@@ -80,8 +80,9 @@ def build(
         As `cell_columns` gives them.
     channels, intensities
         The image's, where there is one.
-    counts, genes, controls
-        The transcripts', where there are any. Without them X is the mean intensity in each
+    genes, controls
+        Names in the transcripts' panel, where there are transcripts: X is left out and written by
+        `vitrail.io.h5ad_counts.write_counts`. Without them X is the mean intensity in each
         channel, float32; without an image as well X has no columns.
     """
     obs = dict(columns)
@@ -94,10 +95,8 @@ def build(
         var_names=[],
         obsm={"spatial": table.centroid},
     )
-    if counts is not None:
-        matrix.X, matrix.var_names = counts.X, list(genes)
-        matrix.layers["nucleus"] = counts.nucleus
-        matrix.obsm["controls"] = counts.controls
+    if genes is not None:
+        matrix.var_names = list(genes)
         matrix.uns["controls"] = list(controls)
     elif intensities is not None:
         matrix.X, matrix.var_names = intensities.mean, list(channels)

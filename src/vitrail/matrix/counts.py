@@ -1,23 +1,22 @@
-"""Sparse counts of genes in cells, added up from transcripts batch by batch."""
+"""Sparse counts of genes in cells, added up from assigned transcripts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
+from vitrail.matrix.blocks import RowBlocks, Rows
+from vitrail.parallel import in_order
+
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
-
-# Transcripts that wait before they are added to the matrix; more where the matrix is larger, so
-# that adding up stays linear in all.
-WAITING_ROWS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -39,119 +38,66 @@ class Counts:
     controls: sparse.csr_matrix
 
 
-class Accumulator:
-    """Adds up counts; holds the matrix and a bounded number of waiting transcripts.
-
-    Parameters
-    ----------
-    n_cells, n_columns
-        Shape of the matrix. n_columns must be below 2**30.
-    """
-
-    def __init__(self, n_cells: int, n_columns: int) -> None:
-        self.shape = (n_cells, n_columns)
-        self.total = sparse.csr_matrix(self.shape, dtype=np.int32)
-        self.nucleus = sparse.csr_matrix(self.shape, dtype=np.int32)
-        self._waiting: list[tuple[Ints, Ints]] = []
-        self._rows = 0
-
-    def add(self, cell: Ints, column: Ints, in_nucleus: Bools) -> None:
-        """Count transcripts: labels from 1, columns and compartments, each of shape (n,)."""
-        if len(cell) and not (cell.min() >= 1 and cell.max() <= self.shape[0]):
-            raise ValueError(f"cells must be between 1 and {self.shape[0]}")
-        self._waiting.append((cell, (column << 1) | in_nucleus))
-        self._rows += len(cell)
-        if self._rows >= max(WAITING_ROWS, self.total.nnz):
-            self.flush()
-
-    def flush(self) -> None:
-        """Add the waiting transcripts to the matrices."""
-        if not self._rows:
-            return
-        cell = np.concatenate([cell for cell, _ in self._waiting])
-        key = np.concatenate([key for _, key in self._waiting])
-        self._waiting, self._rows = [], 0
-        indptr, indices, total, nucleus = _to_csr(cell, key, self.shape[0])
-        self.total = self.total + sparse.csr_matrix((total, indices, indptr), self.shape)
-        self.nucleus = self.nucleus + sparse.csr_matrix((nucleus, indices, indptr), self.shape)
-        self.nucleus.eliminate_zeros()
-
-
-@numba.njit(cache=True, nogil=True)
-def _to_csr(cell, key, n_cells):  # type: ignore[no-untyped-def]
-    """Counting sort by cell, then runs of equal columns; key = 2 * column + in nucleus."""
-    start = np.zeros(n_cells + 1, np.int64)
-    for i in range(cell.size):
-        start[cell[i]] += 1
-    for c in range(n_cells):
-        start[c + 1] += start[c]
-    position = start[:-1].copy()
-    by_cell = np.empty(cell.size, np.int32)
-    for i in range(cell.size):
-        c = cell[i] - 1
-        by_cell[position[c]] = key[i]
-        position[c] += 1
-    indptr = np.zeros(n_cells + 1, np.int64)
-    indices = np.empty(cell.size, np.int32)
-    total = np.empty(cell.size, np.int32)
-    nucleus = np.empty(cell.size, np.int32)
-    n = 0
-    for c in range(n_cells):
-        keys = by_cell[start[c] : start[c + 1]]
-        keys.sort()
-        previous = -1
-        for k in keys:
-            if k >> 1 != previous:
-                previous = k >> 1
-                indices[n], total[n], nucleus[n] = previous, 0, 0
-                n += 1
-            total[n - 1] += 1
-            nucleus[n - 1] += k & 1
-        indptr[c + 1] = n
-    return indptr, indices[:n].copy(), total[:n].copy(), nucleus[:n].copy()
-
-
 def panel(genes: Sequence[str], controls: Sequence[str]) -> tuple[list[str], list[str]]:
     """Names of the genes and of the controls, each sorted."""
     return sorted(set(genes) - set(controls)), sorted(controls)
 
 
-def count(
-    batches: Iterable[pa.RecordBatch], genes: Sequence[str], controls: Sequence[str], n_cells: int
-) -> Counts:
-    """Count assigned transcripts.
+def collect(
+    units: Iterable[Callable[[], pa.Table]],
+    genes: Sequence[str],
+    controls: Sequence[str],
+    n_cells: int,
+    spill: str | Path | None = None,
+    threads: int | None = None,
+) -> RowBlocks:
+    """Add up assigned transcripts, in threads.
 
     Parameters
     ----------
-    batches
-        Columns gene, cell, compartment and status of the stage assign.
+    units
+        Each gives a table with the columns gene, cell and compartment of the stage assign when
+        called; cell 0 does not count.
     genes, controls
-        Names of the columns of the two matrices.
+        Names of the columns, genes first.
     n_cells
         Number of rows.
+    spill
+        Folder for files where memory is short, see `RowBlocks`.
+    threads
+        Their number; None for all that the process may use.
     """
     code = {name: i for i, name in enumerate([*genes, *controls])}
-    sums = Accumulator(n_cells, len(code))
-    for batch in batches:
-        counted = _is(batch.column("status"), "cell") | _is(batch.column("status"), "control")
-        cell = batch.column("cell").to_numpy()[counted]
-        in_nucleus = _is(batch.column("compartment"), "nucleus")[counted]
-        sums.add(cell, _codes(batch.column("gene"), code)[counted], in_nucleus)
-    sums.flush()
+    sums = RowBlocks(n_cells, len(code), spill)
+
+    def add(unit: Callable[[], pa.Table]) -> None:
+        for batch in unit().combine_chunks().to_batches():
+            cell = batch.column("cell").to_numpy()
+            sums.add(cell, _codes(batch.column("gene"), code), _in_nucleus(batch))
+
+    for _ in in_order(add, units, threads):
+        pass
+    return sums
+
+
+def count(
+    units: Iterable[Callable[[], pa.Table]],
+    genes: Sequence[str],
+    controls: Sequence[str],
+    n_cells: int,
+    threads: int | None = None,
+) -> Counts:
+    """Count assigned transcripts, all cells at once; parameters as of `collect`."""
+    total, nucleus = collect(units, genes, controls, n_cells, threads=threads).matrices(threads)
     m = len(genes)
-    return Counts(
-        X=_with_int32_indices(sums.total[:, :m]),
-        nucleus=_with_int32_indices(sums.nucleus[:, :m]),
-        controls=_with_int32_indices(sums.total[:, m:]),
-    )
+    return Counts(total[:, :m], nucleus[:, :m], total[:, m:])
 
 
-def _is(column: pa.Array, name: str) -> Bools:
-    """Where a dictionary column holds `name`."""
+def _in_nucleus(batch: pa.RecordBatch) -> Bools:
+    column = batch.column("compartment")
     names = column.dictionary.to_pylist()
-    if name not in names:
-        return np.zeros(len(column), dtype=bool)
-    return column.indices.to_numpy(zero_copy_only=False) == names.index(name)
+    place = names.index("nucleus") if "nucleus" in names else -1
+    return column.indices.to_numpy(zero_copy_only=False) == place
 
 
 def _codes(column: pa.Array, code: Mapping[str, int]) -> Ints:
@@ -159,34 +105,49 @@ def _codes(column: pa.Array, code: Mapping[str, int]) -> Ints:
     return codes[column.indices.to_numpy(zero_copy_only=False)]
 
 
-def _with_int32_indices(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The matrix with the narrowest index type, so that its bits do not depend on its history."""
-    dtype = np.int32 if matrix.nnz < 2**31 else np.int64
-    parts = (matrix.data.astype(np.int32), matrix.indices.astype(dtype))
-    return sparse.csr_matrix((*parts, matrix.indptr.astype(dtype)), shape=matrix.shape)
+class Sums:
+    """What the account of the stage assign knows, added up block by block."""
 
+    def __init__(self, columns: int) -> None:
+        self.total = np.zeros(columns, np.int64)
+        self.nucleus = np.zeros(columns, np.int64)
 
-def check(counts: Counts, genes: Sequence[str], account: Mapping[str, Any]) -> None:
-    """Assert that the matrices hold what the account of the stage assign says.
+    def watch(self, blocks: Iterable[Rows]) -> Iterator[Rows]:
+        """Pass blocks of cells on and add up their counts."""
+        for rows in blocks:
+            for sums, matrix in ((self.total, rows.total), (self.nucleus, rows.nucleus)):
+                sums += np.asarray(matrix.sum(axis=0, dtype=np.int64)).ravel()
+            yield rows
 
-    Raises
-    ------
-    AssertionError
-        If a sum differs, in all or for a gene.
-    """
-    expected = {
-        "genes_in_cells": counts.X,
-        "genes_in_nuclei": counts.nucleus,
-        "controls_in_cells": counts.controls,
-    }
-    for name, matrix in expected.items():
-        found = int(matrix.sum(dtype=np.int64))
-        if found != account[name]:
-            raise AssertionError(
-                f"transcripts are not conserved: the matrix holds {found}, "
-                f"{name} in the account is {account[name]}"
-            )
-    sums = np.asarray(counts.X.sum(axis=0, dtype=np.int64)).ravel()
-    for gene, found in zip(genes, sums.tolist(), strict=True):
-        if found != account["by_gene"][gene].get("cell", 0):
-            raise AssertionError(f"transcripts of {gene} are not conserved: {found} in the matrix")
+    def check(self, genes: Sequence[str], account: Mapping[str, Any]) -> None:
+        """Assert that the matrices hold what the account of the stage assign says.
+
+        Parameters
+        ----------
+        genes
+            Names of the first columns; the others are controls.
+        account
+            As `vitrail.assign.account.Account.as_dict` gives it.
+
+        Raises
+        ------
+        AssertionError
+            If a sum differs, in all or for a gene.
+        """
+        m = len(genes)
+        expected = {
+            "genes_in_cells": self.total[:m],
+            "genes_in_nuclei": self.nucleus[:m],
+            "controls_in_cells": self.total[m:],
+        }
+        for name, sums in expected.items():
+            if int(sums.sum()) != account[name]:
+                raise AssertionError(
+                    f"transcripts are not conserved: the matrix holds {int(sums.sum())}, "
+                    f"{name} in the account is {account[name]}"
+                )
+        for gene, found in zip(genes, self.total[:m].tolist(), strict=True):
+            if found != account["by_gene"][gene].get("cell", 0):
+                raise AssertionError(
+                    f"transcripts of {gene} are not conserved: {found} in the matrix"
+                )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vitrail.io.cell_table import check_nuclei
+from vitrail.matrix.chunks import ChunkedReader
 from vitrail.matrix.intensities import Intensities, measure_intensities
 from vitrail.matrix.morphology import Morphology, measure_shapes
-from vitrail.matrix.windows import BLOCK, cell_boxes, windows
-
-Read = Callable[[int, int, int, int, int], npt.NDArray[Any]]
+from vitrail.matrix.windows import BLOCK, Watch, cell_boxes, windows
 
 
 def measure(
@@ -21,14 +19,15 @@ def measure(
     nuclei: Any | None,
     owner: npt.NDArray[np.int32],
     n_cells: int,
-    read: Read | None = None,
-    channels: int = 0,
+    image: Any | None = None,
     edge: int = BLOCK,
+    watch: Watch | None = None,
 ) -> tuple[Morphology, Intensities]:
     """Measure all cells.
 
-    Labels are read twice (boxes, then pixels), the image once; memory is bounded by a block and
-    the largest cell.
+    Every chunk of the image and of the nuclei is decoded once, those of the cells twice (where
+    does each cell lie, then its pixels). Memory is bounded by a block and the largest cell, and
+    by what `vitrail.matrix.chunks` holds for the next row of blocks.
 
     Parameters
     ----------
@@ -38,33 +37,44 @@ def measure(
         Cell of each nucleus, indexed by nucleus label.
     n_cells
         Number of cells.
-    read
-        Gives the pixels (y, x) of one channel in a box: channel, y0, x0, y1, x1. None without an
-        image. Channels are read one at a time, so that memory does not grow with their number.
-    channels
-        Number of channels.
+    image
+        Pixels (c, y, x), zarr or numpy; None without an image. Channels are read one at a time,
+        so that memory does not grow with their number.
     edge
         Edge of a block in pixels; results do not depend on it.
+    watch
+        Is shown every block of the cells' labels on the way, with its place (y0, x0).
 
     Raises
     ------
     VitrailError
         If a label exceeds `n_cells`, or a nucleus has no row in its table.
     """
-    boxes = cell_boxes(cells, n_cells, edge)
+    boxes = cell_boxes(cells, n_cells, edge, watch)
+    channels = 0 if image is None else int(image.shape[0])
     shapes, intensities = Morphology.empty(n_cells), Intensities.empty(n_cells, channels)
-    for (y0, x0, y1, x1), members in windows(boxes, edge):
-        window = np.ascontiguousarray(cells[y0:y1, x0:x1], dtype=np.int32)
-        if nuclei is None:
-            inner = np.zeros_like(window)
-        else:
-            inner = np.ascontiguousarray(nuclei[y0:y1, x0:x1], dtype=np.int32)
-            check_nuclei(inner, owner)
-        inside = boxes[members - 1] - np.array([y0, x0, y0, x0])
-        measure_shapes(window, inner, owner, members, inside, shapes)
-        if read is None:
+    places = [window.box for window in windows(boxes, edge)]
+    cell_reader = ChunkedReader(cells, places)
+    nucleus_reader = None if nuclei is None else ChunkedReader(nuclei, places)
+    image_reader = None if image is None else ChunkedReader(image, places)
+    for box, members in windows(boxes, edge):
+        labels = cell_reader.read(box).astype(np.int32, copy=False)
+        inner = _nuclei(nucleus_reader, box, owner)
+        inside = boxes[members - 1] - np.array([box[0], box[1]] * 2)
+        measure_shapes(labels, inner, owner, members, inside, shapes)
+        if image_reader is None:
             continue
         for channel in range(channels):
-            pixels = read(channel, y0, x0, y1, x1)
-            measure_intensities(pixels, window, members, inside, channel, intensities)
+            pixels = image_reader.read(box, channel)
+            measure_intensities(pixels, labels, members, inside, channel, intensities)
     return shapes, intensities
+
+
+def _nuclei(
+    reader: ChunkedReader | None, box: tuple[int, int, int, int], owner: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int32]:
+    if reader is None:
+        return np.zeros((box[2] - box[0], box[3] - box[1]), np.int32)
+    labels = reader.read(box).astype(np.int32, copy=False)
+    check_nuclei(labels, owner)
+    return labels

@@ -6,7 +6,7 @@ slide is divided, not even in the last bit of a mean of floats.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numba
@@ -17,8 +17,11 @@ from vitrail.errors import VitrailError
 
 Int = npt.NDArray[np.int64]
 
-# Chunks at a block's border are read again for the next one: larger blocks, fewer of these.
+# A block's labels, nuclei and one channel are held at once.
 BLOCK = 4096
+
+# Is shown a block of labels and its place (y0, x0).
+Watch = Callable[[npt.NDArray[Any], int, int], None]
 
 
 class Window(NamedTuple):
@@ -43,7 +46,7 @@ def blocks(shape: tuple[int, ...], edge: int) -> Iterator[tuple[int, int, int, i
             yield y, x, min(y + edge, shape[0]), min(x + edge, shape[1])
 
 
-def cell_boxes(labels: Any, n_cells: int, edge: int = BLOCK) -> Int:
+def cell_boxes(labels: Any, n_cells: int, edge: int = BLOCK, watch: Watch | None = None) -> Int:
     """Bounding boxes of all cells.
 
     Parameters
@@ -54,6 +57,8 @@ def cell_boxes(labels: Any, n_cells: int, edge: int = BLOCK) -> Int:
         Number of cells.
     edge
         Edge of a block in pixels. The result does not depend on it.
+    watch
+        Is shown every block, so that what else is asked of all labels needs no pass of its own.
 
     Returns
     -------
@@ -68,12 +73,15 @@ def cell_boxes(labels: Any, n_cells: int, edge: int = BLOCK) -> Int:
     boxes = np.zeros((n_cells, 4), dtype=np.int64)
     boxes[:, :2] = np.iinfo(np.int64).max
     for y0, x0, y1, x1 in blocks(labels.shape, edge):
-        largest = _grow(np.asarray(labels[y0:y1, x0:x1]), y0, x0, boxes)
+        block = np.asarray(labels[y0:y1, x0:x1])
+        largest = _grow(block, y0, x0, boxes)
         if largest > n_cells:
             raise VitrailError(
                 f"labels: found cell {largest}, but the table of cells has {n_cells} rows; "
                 "wanted the labels and the table of one segmentation."
             )
+        if watch is not None:
+            watch(block, y0, x0)
     boxes[boxes[:, 2] == 0] = 0
     return boxes
 

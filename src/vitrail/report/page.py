@@ -11,7 +11,16 @@ from typing import Any
 import jinja2
 
 import vitrail
-from vitrail.report import enrichment, local, quality, results, slides, topography, words
+from vitrail.report import (
+    contamination,
+    enrichment,
+    local,
+    quality,
+    results,
+    slides,
+    topography,
+    words,
+)
 from vitrail.report.facts import WITHOUT_CONDITION, Facts, read_facts
 from vitrail.report.palette import DISTANCE, EXPRESSION, UNKNOWN, type_colours
 from vitrail.report.svg import colour_scale
@@ -88,13 +97,14 @@ def build_report(
     large = _large(facts, settings.detailed_slides)
     outcome = results.gather(facts, divergence, comparison, autocorrelation, settings, large)
     places_of = {sample.name: local.local_genes(sample, settings.alpha) for sample in facts}
+    found = contamination.gather(facts)
     context = {
         "version": vitrail.__version__,
         "settings": settings,
         "facts": facts,
         "conditions": _conditions(facts),
         "tiles": quality.headline(facts),
-        "warnings": quality.warnings(facts),
+        "warnings": quality.warnings(facts) + contamination.warnings(found),
         "outcome": outcome,
         "legend": _legend(facts, colours),
         "slides": _slides(facts, colours, outcome, settings, large, places_of),
@@ -104,6 +114,7 @@ def build_report(
         "NEIGHBOURS": enrichment.COLOURS,
         "quality": quality.table(facts),
         "account": quality.accounts(facts),
+        "contamination": found,
         "seams": quality.seams(facts),
         "gaps": quality.gaps(facts),
         "graphs": quality.graphs(facts),

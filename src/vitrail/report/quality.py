@@ -99,13 +99,7 @@ def warnings(facts: Sequence[Facts]) -> list[str]:
         (seams, f"More than {SEAM_EXCESS:.0%} of the cells at tile borders look cut in"),
         (wrong, "The account of transcripts does not add up in"),
     ]
-    return [f"{text} {_few(names)}." for names, text in named if names]
-
-
-def _few(names: Sequence[str], most: int = 10) -> str:
-    if len(names) <= most:
-        return words.listed(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return [f"{text} {words.some(names)}." for names, text in named if names]
 
 
 def _assigned(account: Mapping[str, Any]) -> float:
@@ -257,7 +251,7 @@ def gaps(facts: Sequence[Facts]) -> list[tuple[str, str]]:
         for what in sample.missing():
             missing.setdefault(what, []).append(sample.name)
     return [
-        (what, "all samples" if len(names) == len(facts) else _few(names))
+        (what, "all samples" if len(names) == len(facts) else words.some(names))
         for what, names in missing.items()
     ]
 
@@ -269,6 +263,6 @@ def provenance(facts: Sequence[Facts]) -> list[tuple[str, str]]:
         version = str(sample.provenance.get("vitrail", "not recorded"))
         made.setdefault(version, []).append(sample.name)
     return [
-        (version, "all samples" if len(names) == len(facts) else _few(names))
+        (version, "all samples" if len(names) == len(facts) else words.some(names))
         for version, names in made.items()
     ]

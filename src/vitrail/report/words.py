@@ -50,6 +50,13 @@ def listed(names: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Names in a sentence, the first ones where they are many."""
+    if len(names) <= most:
+        return listed(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
 def _subject(test: Test) -> str:
     subjects = {
         "types": "the arrangement of the cell types",

@@ -13,6 +13,7 @@ from vitrail.segmentation.registry import (
     load,
     load_configured,
     prepares,
+    shipped_weights,
     used_settings,
     weight_files,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "match",
     "prepares",
     "score",
+    "shipped_weights",
     "used_settings",
     "weight_files",
 ]

@@ -208,6 +208,7 @@ class FlowSegmenter(Segmenter):
             threshold=self.probability,
             steps=_steps(self.steps, self._predictor(kind).diameter, estimate.diameter),
             flow_check=self.flow_error,
+            check_cut=False,
             min_size_px=int(np.ceil(least / context.pixel_size**2)),
         )
 

@@ -163,14 +163,27 @@ def prepares(settings: Mapping[str, Any]) -> bool:
 
 
 def weight_files(settings: Mapping[str, Any]) -> list[str]:
-    """Weight files that the chosen segmenter reads: inputs of the stages that run it."""
+    """Weight files of the user's that the chosen segmenter reads: inputs of what runs it."""
+    return [_relative(path) for path in _weights(settings) if not files.is_shipped(path)]
+
+
+def shipped_weights(settings: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 by name of the shipped weights that the chosen segmenter reads.
+
+    They are a part of vitrail as its code is: wherever it lies and whenever it was installed, equal
+    weights leave results as they are.
+    """
+    shipped = (path for path in _weights(settings) if files.is_shipped(path))
+    return {path.name: files.digest(path) for path in shipped}
+
+
+def _weights(settings: Mapping[str, Any]) -> list[Path]:
     name = str(settings.get("segmenter", "watershed"))
     options = settings.get(name) or {}
     if name == "instanseg":
-        return [_relative(files.require_instanseg(options.get("weights") or ""))]
+        return [files.require_instanseg(options.get("weights") or "")]
     wanted = (options.get(key, default) for key, default in _entry_weights(name).items())
-    found = (files.find(path) for path in wanted if path)
-    return [_relative(path) for path in found if path is not None]
+    return [path for path in (files.find(path) for path in wanted if path) if path is not None]
 
 
 def _relative(path: Path) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import vitrail
@@ -23,8 +24,23 @@ INSTANSEG_VARIABLE = "INSTANSEG_BIOIMAGEIO_PATH"  # of instanseg-torch
 def folders() -> list[Path]:
     """Folders that are searched for a name: the user's own, then that of the shipped weights."""
     own = os.environ.get(FOLDER_VARIABLE)
-    shipped = (Path(vitrail.__file__).resolve().parent / "models").resolve()
-    return [*([Path(own)] if own else []), shipped]
+    return [*([Path(own)] if own else []), _shipped()]
+
+
+def _shipped() -> Path:
+    return (Path(vitrail.__file__).resolve().parent / "models").resolve()
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a weight file came with vitrail."""
+    return path.resolve().is_relative_to(_shipped())
+
+
+@lru_cache
+def digest(path: Path) -> str:
+    """SHA-256 of a file that does not change while the process runs."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find(name_or_path: str | Path) -> Path | None:

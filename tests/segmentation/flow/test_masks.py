@@ -262,3 +262,19 @@ def test_importing_the_package_imports_no_compiler():
     code = "import sys, vitrail.segmentation; print('numba' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_cells_that_the_border_cuts_are_kept_where_they_are_not_checked():
+    """Flows of a whole image, then its corner: they point to centres that may lie outside."""
+    labels = ellipses()
+    half = (slice(0, labels.shape[0] // 2), slice(0, labels.shape[1] // 2))
+    corner = [np.ascontiguousarray(part[half]) for part in outputs(labels)]
+    edge = np.unique(np.concatenate([labels[half][-1], labels[half][:, -1]]))
+    whole = np.where(np.isin(labels[half], edge), 0, labels[half])
+
+    unchecked = match(labels[half], masks_from_flows(*corner, check_cut=False))
+    checked = match(labels[half], masks_from_flows(*corner))
+    assert unchecked.true_positives > checked.true_positives
+    inside = [masks_from_flows(*corner, check_cut=cut) for cut in (False, True)]
+    inside = [np.where(whole > 0, found, 0) for found in inside]
+    assert same_cells(*inside)

@@ -38,6 +38,7 @@ def masks_and_scores(
     threshold: float = 0.5,
     steps: int = 200,
     flow_check: float | None = 0.4,
+    check_cut: bool = True,
     min_size_px: int = 15,
     max_size_px: int | None = None,
     scale: float = 1.0,
@@ -65,6 +66,9 @@ def masks_and_scores(
     flow_check
         Largest mean squared difference between the given unit flows and those of the mask; None
         for no check.
+    check_cut
+        Whether cells at the image's border are checked too. Where the border cuts through cells,
+        the flow points to the centre of the whole cell, and that of the part lies elsewhere.
     min_size_px
         Smaller cells are left out, before and after holes are filled.
     max_size_px
@@ -105,8 +109,11 @@ def masks_and_scores(
         keep &= where.area <= max_size_px
     count = _select(labels, keep, threads)
     if flow_check is not None:
-        error = flow_errors(labels, extents(labels, count), *images[:2], scale, threads)
-        count = _select(labels, error <= flow_check, threads)
+        where = extents(labels, count)
+        keep = flow_errors(labels, where, *images[:2], scale, threads) <= flow_check
+        if not check_cut:
+            keep |= _at_border(where.box, labels.shape)
+        count = _select(labels, keep, threads)
     where = extents(labels, count)
     fill_holes(labels, where, threads)
     where = extents(labels, count)
@@ -141,6 +148,11 @@ def _check_settings(threshold: float, steps: int, scale: float) -> None:
         raise VitrailError(
             f"steps is {steps} and scale is {scale}; wanted: steps of 0 or more and a scale above 0"
         )
+
+
+def _at_border(box: npt.NDArray[np.int64], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Which extents (first row and column, and those after the last) touch the border."""
+    return (box[:, :2] == 0).any(axis=1) | (box[:, 2:] == shape).any(axis=1)
 
 
 def _select(labels: Labels, keep: npt.NDArray[np.bool_], threads: int | None) -> int:
