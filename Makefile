@@ -1,6 +1,7 @@
 # make demo: set up and run the whole workflow on the built-in demo cohort
 # make test: set up and run the tests        make lint: ruff, mypy, snakefmt, snakemake --lint
 # make bench: figures of the README and docs
+# make bench-transcripts: transcripts to cells beside geopandas, spatialdata and sopa
 # make test-faults: many seeded kills        make test-slurm: on a SLURM of one node (root)
 # make test-environments: each stage in an environment of its own
 # make test-storage: inputs and results on an S3 server
@@ -15,10 +16,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 # netrd pins packages that ours cannot have; the benchmark of portraits starts this interpreter.
 NETRD := $(VENV)-netrd
+# sopa pins older packages as well; the benchmark of transcripts starts this interpreter.
+SOPA := $(VENV)-sopa
 
 SETUP_FILES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-environments test-faults test-slurm test-storage lint bench clean
+.PHONY: demo test test-environments test-faults test-slurm test-storage lint bench \
+	bench-transcripts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --config samples=config/demo/samples.tsv
@@ -56,8 +60,11 @@ bench: $(VENV)/.installed-bench $(NETRD)/.installed
 	$(BIN)/python benchmarks/graphs.py
 	$(BIN)/python benchmarks/ingest.py
 
+bench-transcripts: $(VENV)/.installed-bench $(SOPA)/.installed
+	VITRAIL_SOPA_PYTHON=$(SOPA)/bin/python $(BIN)/python benchmarks/transcripts.py
+
 clean:
-	rm -rf $(VENV) $(NETRD) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NETRD) $(SOPA) .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -89,6 +96,11 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 $(NETRD)/.installed:
 	$(PYTHON) -m venv $(NETRD)
 	$(NETRD)/bin/python -m pip install --quiet --disable-pip-version-check netrd==0.3.0
+	touch $@
+
+$(SOPA)/.installed:
+	$(PYTHON) -m venv $(SOPA)
+	$(SOPA)/bin/python -m pip install --quiet --disable-pip-version-check sopa==2.2.11
 	touch $@
 
 $(VENV)/.installed-lint: $(VENV)/.installed

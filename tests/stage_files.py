@@ -24,7 +24,7 @@ class Named(dict):
         return iter(self.values())
 
 
-def run_script(stage, inputs, outputs, settings=None, **params):
+def run_script(stage, inputs, outputs, settings=None, *, threads=1, **params):
     """Run a stage's script in this process."""
     snakemake = SimpleNamespace(
         rule=stage,
@@ -32,7 +32,7 @@ def run_script(stage, inputs, outputs, settings=None, **params):
         output=Named({name: str(path) for name, path in outputs.items()}),
         params=Named(settings=settings or {}, **params),
         wildcards=Named(sample="S"),
-        threads=1,
+        threads=threads,
         log=[],
     )
     runpy.run_path(str(SCRIPTS / f"{stage}.py"), init_globals={"snakemake": snakemake})
@@ -96,7 +96,16 @@ def write_segmentation(
         "source": pa.array([f"v{i}" for i in range(1, n + 1)], pa.string()),
     }
     pq.write_table(pa.table(table), folder / "cells.parquet")
-    owned = {"nucleus": np.arange(1, len(owner) + 1), "cell": np.array(owner, dtype=np.int32)}
+    m = len(owner)
+    inner = [np.argwhere(nuclei == label).mean(axis=0)[::-1] for label in range(1, m + 1)]
+    middle = (np.array(inner).reshape(-1, 2) + 0.5) * pixel_size + origin
+    owned = {
+        "nucleus": np.arange(1, m + 1),
+        "cell": np.array(owner, dtype=np.int32),
+        "centroid_x": middle[:, 0],
+        "centroid_y": middle[:, 1],
+        "source": pa.array([f"w{i}" for i in range(1, m + 1)], pa.string()),
+    }
     pq.write_table(pa.table(owned), folder / "nuclei.parquet")
     return {
         "labels": folder / "labels.zarr",

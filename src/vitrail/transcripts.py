@@ -19,10 +19,12 @@ from vitrail.assign.lookup import CellLookup, Frame, LabelImage, unpack
 from vitrail.assign.outlines import Outlines
 from vitrail.errors import VitrailError
 from vitrail.matrix.blocks import RowBlocks
-from vitrail.parallel import spans, threaded
+from vitrail.parallel import available_threads, spans, threaded
 
 # Positions that a thread looks up at once.
 AT_ONCE = 1 << 20
+# The same where they are sorted by place first: more of them have more in common.
+SORT_AT_ONCE = 1 << 23
 
 Int = npt.NDArray[np.int32]
 
@@ -117,11 +119,12 @@ def by_polygons(
     px, py = _positions(x, y)
     outlines = _outlines(polygons, overlap, centres, scores)
     out = np.empty(len(px), np.int32)
+    workers = threads or available_threads()
 
     def part(span: tuple[int, int]) -> None:
         out[slice(*span)] = outlines(px[slice(*span)], py[slice(*span)])
 
-    threaded(part, spans(len(px), -(-len(px) // AT_ONCE)), threads)
+    threaded(part, spans(len(px), max(workers, -(-len(px) // SORT_AT_ONCE))), threads)
     return out
 
 
