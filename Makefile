@@ -21,8 +21,7 @@ SOPA := $(VENV)-sopa
 
 SETUP_FILES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-environments test-faults test-slurm test-storage lint bench \
-	bench-transcripts clean
+.PHONY: demo test test-environments test-faults test-slurm test-storage lint bench bench-transcripts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --config samples=config/demo/samples.tsv

@@ -30,7 +30,6 @@ class LabelChunks:
 
     def __init__(self, array: Any) -> None:
         self._array = array
-        self._dtype = np.dtype(array.dtype).newbyteorder("<")
         self.shape: tuple[int, int] = tuple(array.shape)
         self.chunks: tuple[int, int] = tuple(array.chunks)
         self._folder = _chunk_folder(array)
@@ -52,7 +51,7 @@ class LabelChunks:
         except FileNotFoundError:
             # A chunk that holds nothing but the fill value has no file.
             return np.full(self.chunks, self._array.fill_value, np.int32)
-        chunk = np.empty(self.chunks, self._dtype)
+        chunk = np.empty(self.chunks, self._array.dtype.newbyteorder("<"))
         Zstd().decode(encoded, chunk)
         return chunk.astype(np.int32, copy=False)
 
