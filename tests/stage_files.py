@@ -33,7 +33,7 @@ def run_script(stage, inputs, outputs, settings=None, *, threads=1, **params):
         params=Named(settings=settings or {}, **params),
         wildcards=Named(sample="S"),
         threads=threads,
-        resources=Named(),
+        resources=Named(runtime=60),
         log=[],
     )
     runpy.run_path(str(SCRIPTS / f"{stage}.py"), init_globals={"snakemake": snakemake})
