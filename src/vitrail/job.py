@@ -80,10 +80,11 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     terminal = _redirect_output(snakemake.log[0] if snakemake.log else None)
     log = _logger(snakemake.rule)
     imports = _ImportClock()
-    runtime = snakemake.resources.get("runtime")
-    # A rule that asks for no time, as training, has no limit.
-    if runtime is not None and os.environ.get(RUNTIME_VARIABLE):
-        _stop_after(runtime, snakemake.rule, log, terminal)
+    if os.environ.get(RUNTIME_VARIABLE):
+        runtime = snakemake.resources.get("runtime")
+        # A rule that asks for no time, as training, has no limit.
+        if runtime is not None:
+            _stop_after(runtime, snakemake.rule, log, terminal)
     try:
         with imports, written_atomically(dict(snakemake.output.items())) as output:
             main(Job(snakemake, output, log))

@@ -1,5 +1,7 @@
 """Files of the sheet that are elsewhere, and the copies that a job reads instead."""
 
+import hashlib
+
 from vitrail.readers import at_hand, input_files
 from vitrail.readers.watch import Watch
 
@@ -41,5 +43,6 @@ def test_the_record_of_files_uses_the_sheets_names(tmp_path):
     copy = tmp_path / "image.ome.tif"
     copy.write_bytes(b"1234")
     watch = Watch([str(copy)])
-    assert watch.files({str(copy): URL}) == [{"path": URL, "bytes": 4}]
-    assert watch.files() == [{"path": str(copy), "bytes": 4}]
+    known = {"bytes": 4, "sha256": hashlib.sha256(b"1234").hexdigest()}
+    assert watch.files({str(copy): URL}) == [{"path": URL, **known}]
+    assert watch.files() == [{"path": str(copy), **known}]

@@ -83,7 +83,8 @@ def read(facts: Facts) -> Contamination:
     found = Contamination(facts.name)
     with h5py.File(facts.files["anndata"]) as file:
         obs, uns = file["obs"], file["uns"]
-        if "ambient" in uns:
+        # Without transcripts there is no count to compare with.
+        if "ambient" in uns and "total_counts" in obs:
             _read_ambient(found, file)
         if "spillover" in uns:
             _read_spillover(found, uns["spillover"])

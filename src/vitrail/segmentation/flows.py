@@ -208,9 +208,19 @@ class FlowSegmenter(Segmenter):
             threshold=self.probability,
             steps=_steps(self.steps, self._predictor(kind).diameter, estimate.diameter),
             flow_check=self.flow_error,
-            check_cut=False,
+            cut_sides=_ends_of_slide(image.shape[1:], context),
             min_size_px=int(np.ceil(least / context.pixel_size**2)),
         )
+
+
+def _ends_of_slide(size: tuple[int, ...], context: Context) -> tuple[bool, bool, bool, bool]:
+    """Whether the window's top, left, bottom and right are the slide's.
+
+    There cells are cut and nothing more is known of them; at the other sides another window sees
+    them whole.
+    """
+    (y, x), (height, width) = context.origin, context.shape or size
+    return y == 0, x == 0, y + size[0] >= height, x + size[1] >= width
 
 
 def _steps(steps: int, network: float, slide: float) -> int:

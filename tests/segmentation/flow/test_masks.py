@@ -13,6 +13,9 @@ from vitrail.segmentation import masks_from_flows, match
 from vitrail.segmentation.flow.follow import sinks
 from vitrail.segmentation.flow.masks import masks_and_scores
 
+# Top, left, bottom and right.
+ENDS, NONE = (True, True, True, True), (False, False, False, False)
+
 
 def logit(p):
     return np.log(p / (1 - p)).astype(np.float32)
@@ -272,9 +275,9 @@ def test_cells_that_the_border_cuts_are_kept_where_they_are_not_checked():
     edge = np.unique(np.concatenate([labels[half][-1], labels[half][:, -1]]))
     whole = np.where(np.isin(labels[half], edge), 0, labels[half])
 
-    unchecked = match(labels[half], masks_from_flows(*corner, check_cut=False))
+    unchecked = match(labels[half], masks_from_flows(*corner, cut_sides=ENDS))
     checked = match(labels[half], masks_from_flows(*corner))
     assert unchecked.true_positives > checked.true_positives
-    inside = [masks_from_flows(*corner, check_cut=cut) for cut in (False, True)]
+    inside = [masks_from_flows(*corner, cut_sides=sides) for sides in (ENDS, NONE)]
     inside = [np.where(whole > 0, found, 0) for found in inside]
     assert same_cells(*inside)

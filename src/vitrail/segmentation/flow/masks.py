@@ -18,6 +18,7 @@ from vitrail.segmentation.flow.holes import fill_holes
 
 Image = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
+Sides = tuple[bool, bool, bool, bool]
 
 SLACK = 0.01  # what interpolation may add to a probability
 ROWS = 64  # rows that a thread takes at once
@@ -38,7 +39,7 @@ def masks_and_scores(
     threshold: float = 0.5,
     steps: int = 200,
     flow_check: float | None = 0.4,
-    check_cut: bool = True,
+    cut_sides: Sides = (False, False, False, False),
     min_size_px: int = 15,
     max_size_px: int | None = None,
     scale: float = 1.0,
@@ -66,9 +67,10 @@ def masks_and_scores(
     flow_check
         Largest mean squared difference between the given unit flows and those of the mask; None
         for no check.
-    check_cut
-        Whether cells at the image's border are checked too. Where the border cuts through cells,
-        the flow points to the centre of the whole cell, and that of the part lies elsewhere.
+    cut_sides
+        Of top, left, bottom and right, where the image's border cuts through cells: the cells there
+        are not checked. Their flow points to the centre of the whole cell, and that of the part
+        that is seen lies elsewhere.
     min_size_px
         Smaller cells are left out, before and after holes are filled.
     max_size_px
@@ -111,8 +113,7 @@ def masks_and_scores(
     if flow_check is not None:
         where = extents(labels, count)
         keep = flow_errors(labels, where, *images[:2], scale, threads) <= flow_check
-        if not check_cut:
-            keep |= _at_border(where.box, labels.shape)
+        keep |= _touching(where.box, labels.shape, cut_sides)
         count = _select(labels, keep, threads)
     where = extents(labels, count)
     fill_holes(labels, where, threads)
@@ -150,9 +151,12 @@ def _check_settings(threshold: float, steps: int, scale: float) -> None:
         )
 
 
-def _at_border(box: npt.NDArray[np.int64], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Which extents (first row and column, and those after the last) touch the border."""
-    return (box[:, :2] == 0).any(axis=1) | (box[:, 2:] == shape).any(axis=1)
+def _touching(
+    box: npt.NDArray[np.int64], shape: tuple[int, ...], sides: Sides
+) -> npt.NDArray[np.bool_]:
+    """Which extents (first row and column, and those after the last) touch one of the sides."""
+    at = np.column_stack([box[:, :2] == 0, box[:, 2:] == shape])
+    return np.asarray((at & np.array(sides)).any(axis=1))
 
 
 def _select(labels: Labels, keep: npt.NDArray[np.bool_], threads: int | None) -> int:
