@@ -90,3 +90,13 @@ def test_a_gpu_that_is_not_there_is_named(path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(VitrailError, match=r"^segment\.flows\.device is 'cuda', but torch find"):
         Predictor(path, device="cuda")
+
+
+@pytest.mark.parametrize("prior", [1.0, 400.0])
+def test_an_estimate_stays_near_what_is_plausible(path, prior):
+    network = Predictor(path, "cpu", "float32")
+    image = np.random.default_rng(4).random((2, 128, 128)).astype(np.float32)
+    free = network.estimate([image], [(0, 0)], None, None).diameter
+    assert 1.75 < free < 400 / 1.75
+    found = network.estimate([image], [(0, 0)], None, prior).diameter
+    assert found == pytest.approx(np.clip(free, prior / 1.75, prior * 1.75))

@@ -38,6 +38,7 @@ AUGMENTATIONS: dict[str, tuple[View, ...]] = {
 }
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ROUNDS = 3  # of estimating the diameter, each at the scale of the one before
+PLAUSIBLE = 1.75  # a size model can be far off on tissue that it was not trained on
 SETTLED = 0.05  # relative change of the diameter at which it is taken
 
 
@@ -125,7 +126,8 @@ class Predictor:
         diameter
             In slide pixels, where it is known; None: from the size model.
         prior
-            Diameter to begin the estimate with; None: the network's own.
+            Diameter to begin the estimate with, and from which it stays within a factor of
+            `PLAUSIBLE`; None: the network's own, and any estimate is taken.
 
         Notes
         -----
@@ -146,6 +148,8 @@ class Predictor:
             logs = np.log(self.facts.size.diameter(each))
             ratio = float(np.exp(np.median(logs))) / self.diameter
             current *= ratio
+            if prior is not None:
+                current = float(np.clip(current, prior / PLAUSIBLE, prior * PLAUSIBLE))
             if abs(np.log(ratio)) <= SETTLED:
                 return Estimate(current, style)
         return Estimate(current, self._style(images, origins, current)[0])
