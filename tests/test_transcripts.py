@@ -181,3 +181,10 @@ def test_bad_input_ends_in_one_sentence():
         count([3], [0], 2, 1)
     with pytest.raises(VitrailError, match="gene: 0 to 1, wanted 0 to 0"):
         count([1, 1], [0, 1], 2, 1)
+    image = np.zeros((3, 3), np.int32)
+    with pytest.raises(VitrailError, match=r"labels: shape \(1, 3, 3\) of int32, wanted"):
+        by_labels([0.5], [0.5], image[None])
+    with pytest.raises(VitrailError, match=r"labels: .* of float64, wanted integers"):
+        by_labels([0.5], [0.5], image.astype(float))
+    with pytest.raises(VitrailError, match="pixel_size: 0, wanted a number above 0"):
+        by_labels([0.5], [0.5], image, pixel_size=0)

@@ -61,9 +61,10 @@ def by_labels(
     Raises
     ------
     VitrailError
-        If x and y differ in length.
+        If x and y differ in length, the labels are no image of integers or a pixel has no size.
     """
     px, py = _positions(x, y)
+    _check_labels(labels, pixel_size)
     frame = Frame(pixel_size, origin)
     out = np.empty(len(px), np.int32)
     lookup = None if isinstance(labels, np.ndarray) else CellLookup(labels)
@@ -232,6 +233,16 @@ def _positions(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Any, Any]:
     if px.ndim != 1 or px.shape != py.shape:
         raise VitrailError(f"y: shape {py.shape}, wanted that of x {px.shape}, with one axis.")
     return tuple(v if v.dtype.kind == "f" else v.astype(np.float64) for v in (px, py))  # type: ignore[return-value]
+
+
+def _check_labels(labels: Any, pixel_size: float) -> None:
+    dtype = np.dtype(labels.dtype)
+    if len(labels.shape) != 2 or dtype.kind not in "iu":
+        raise VitrailError(
+            f"labels: shape {tuple(labels.shape)} of {dtype}, wanted integers with two axes (y, x)."
+        )
+    if not pixel_size > 0:
+        raise VitrailError(f"pixel_size: {pixel_size}, wanted a number above 0.")
 
 
 def _outlines(

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +175,11 @@ def shipped_weights(settings: Mapping[str, Any]) -> dict[str, str]:
     weights leave results as they are.
     """
     shipped = (path for path in _weights(settings) if files.is_shipped(path))
-    return {path.name: files.digest(path) for path in shipped}
+    return {path.name: _kept_hash(path) for path in shipped}
+
+
+# Asked for each job of a plan; a shipped file stays as it is.
+_kept_hash = lru_cache(files.file_hash)
 
 
 def _weights(settings: Mapping[str, Any]) -> list[Path]:

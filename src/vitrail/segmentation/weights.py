@@ -11,7 +11,6 @@ import json
 import os
 import re
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 
 import vitrail
@@ -34,13 +33,6 @@ def _shipped() -> Path:
 def is_shipped(path: Path) -> bool:
     """Whether a weight file came with vitrail."""
     return path.resolve().is_relative_to(_shipped())
-
-
-@lru_cache
-def digest(path: Path) -> str:
-    """SHA-256 of a file that does not change while the process runs."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find(name_or_path: str | Path) -> Path | None:
