@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +25,8 @@ from typing import Any, NoReturn
 
 from vitrail import warm
 from vitrail.errors import VitrailError
+from vitrail.failure import explain, unreadable
+from vitrail.io import seal
 from vitrail.provenance import record
 
 WORKFLOW_VARIABLE = "VITRAIL_WORKFLOW"
@@ -70,8 +72,9 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     """Run a stage: fixed threads, a log, outputs renamed when complete, no life of its own.
 
     A `VitrailError` ends the job with its one sentence, anything else with a sentence of
-    `vitrail.failure` below its stack trace. A small job is run by the workflow's warm interpreter,
-    see `vitrail.warm`.
+    `vitrail.failure` below its stack trace. HDF5 files are sealed when they are complete and
+    compared with their seals before they are read, see `vitrail.io.seal`. A small job is run by
+    the workflow's warm interpreter, see `vitrail.warm`.
     """
     warm.hand_over(list(snakemake.input), snakemake.threads)
     started = time.monotonic()
@@ -82,20 +85,32 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     imports = _ImportClock()
     if os.environ.get(RUNTIME_VARIABLE):
         runtime = snakemake.resources.get("runtime")
-        # A rule that asks for no time, as training, has no limit.
+        # A user may take it from a rule.
         if runtime is not None:
             _stop_after(runtime, snakemake.rule, log, terminal)
     try:
         with imports, written_atomically(dict(snakemake.output.items())) as output:
+            _check_seals(snakemake.input)
             main(Job(snakemake, output, log))
+            _seal(output.values())
     except VitrailError as error:
         _fail(str(error), snakemake.rule, log, terminal)
     except Exception as error:
         log.exception("stack trace")
-        from vitrail.failure import explain
-
         _fail(explain(error, snakemake.input, snakemake.output), snakemake.rule, log, terminal)
     log.info("usage %s", json.dumps({**_usage(started), "imports_s": round(imports.seconds, 2)}))
+
+
+def _check_seals(inputs: Iterable[str]) -> None:
+    for path in inputs:
+        if path.endswith(seal.SUFFIX) and (found := seal.broken_seal(path)):
+            raise VitrailError(unreadable(path, found))
+
+
+def _seal(outputs: Iterable[Path]) -> None:
+    for path in outputs:
+        if path.suffix == seal.SUFFIX:
+            seal.seal(path)
 
 
 def _stop_after(minutes: int, stage: str, log: logging.Logger, terminal: int | None) -> None:

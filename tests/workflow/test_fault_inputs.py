@@ -149,15 +149,17 @@ def flip(path):
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
-# Zarr, Parquet and archives of numpy keep checksums; HDF5 keeps none of small arrays, and a flipped
-# byte there is read as it is.
+# Zarr, Parquet and archives of numpy keep checksums; HDF5 files have a seal.
 CORRUPT = {
     "slide.zarr/images/image/s0/c/0/0/0": "tile",
     "segmentation/labels.zarr": "matrix",
     "segmentation/cells.parquet": "matrix",
     "transcripts.zarr/points/transcripts/points.parquet/part.0.parquet": "matrix",
+    "counts.h5ad": "annotate",
+    "annotated.h5ad": "graph",
     "graph.npz": "portrait",
     "portraits.npz": "compare",
+    "B.h5ad": "cohort",
 }
 
 
