@@ -98,7 +98,7 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     except Exception as error:
         log.exception("stack trace")
         _fail(explain(error, snakemake.input, snakemake.output), snakemake.rule, log, terminal)
-    log.info("usage %s", json.dumps({**_usage(started), "imports_s": round(imports.seconds, 2)}))
+    log.info("usage %s", json.dumps({**_usage(started), **imports.usage()}))
 
 
 def _check_seals(inputs: Iterable[str]) -> None:
@@ -254,6 +254,7 @@ class _ImportClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
         self._depth = 0
         self._import = builtins.__import__
 
@@ -263,16 +264,24 @@ class _ImportClock:
     def __exit__(self, *error: object) -> None:
         builtins.__import__ = self._import
 
+    def usage(self) -> dict[str, float]:
+        """What the imports took, for the log."""
+        return {
+            "imports_s": round(self.seconds, 2),
+            "imports_cpu_s": round(self.cpu_seconds, 2),
+        }
+
     def _timed(self, *arguments: Any, **options: Any) -> Any:
         if self._depth or threading.current_thread() is not threading.main_thread():
             return self._import(*arguments, **options)
         self._depth += 1
-        start = time.monotonic()
+        start, cpu_start = time.monotonic(), time.thread_time()
         try:
             return self._import(*arguments, **options)
         finally:
             self._depth -= 1
             self.seconds += time.monotonic() - start
+            self.cpu_seconds += time.thread_time() - cpu_start
 
 
 def _usage(started: float) -> dict[str, float]:
