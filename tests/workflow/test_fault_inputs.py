@@ -24,6 +24,12 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
+def finished(by_watershed):
+    """Most of these faults make a slide anew, which shall not take long."""
+    return by_watershed
+
+
+@pytest.fixture
 def run(finished, tmp_path):
     return finished.copy(tmp_path / "run")
 

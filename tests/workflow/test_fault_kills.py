@@ -27,15 +27,6 @@ SEEDS = range(100, 100 + max(1, KILLS // IN_A_ROW))
 VICTIMS = ("snakemake", "stage", "both", "interpreter")
 
 
-@pytest.fixture(scope="module")
-def by_watershed(finished, tmp_path_factory):
-    """The finished run with the segmenter that needs no network."""
-    deployment = finished.copy(tmp_path_factory.mktemp("watershed") / "run")
-    deployment.set("segment.segmenter", "watershed")
-    deployment.run()
-    return deployment
-
-
 def stage_processes(snakemake):
     """Processes in which a stage runs: children of the run's warm interpreter."""
     parents = {}
