@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/many_samples.py [--samples N] [--plans]
 
-Plans (`snakemake --dry-run`) a sheet of SAMPLES (default 1,000) slides with transcripts in two
+Plans (`snakemake --dry-run`) a sheet of N (default 1,000) slides with transcripts in two
 shards each, and one of as many tables; the files exist and are empty, as a plan reads none. Then
 imports, in a new interpreter for each stage, all that the stage's script can import, three times,
 and takes the shortest (not with --plans). The time of the processor is what other work on the
