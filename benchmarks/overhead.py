@@ -1,9 +1,9 @@
 """Print how much longer a run takes than its stages by themselves.
 
-Usage: python benchmarks/overhead.py [--cores N] [--samples N]
+Usage: python benchmarks/overhead.py [--cores N] [--samples N] [--compiled]
 
 Runs the demo cohort, or its first samples, twice in a folder of its own, the second time with its
-numeric code compiled, and compares the second run's time, from the command to its end, with the sum
+numeric code compiled (--compiled: it is already, run once), and compares the last run's time, from the command to its end, with the sum
 of what its stages took. Each job writes that into its log; the time of its imports is left out of
 it. With more than one core (the default is one), stages run side by side and the comparison says
 little. The time of the processor is what other work on the machine changes least: that of the run
@@ -94,6 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--samples", type=int)
+    parser.add_argument("--compiled", action="store_true", help="run once")
     asked = parser.parse_args()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory() as name:
@@ -101,7 +102,8 @@ def main() -> None:
         for part in LINKED:
             (folder / part).symlink_to(REPOSITORY / part)
         write_sheet(folder, asked.samples)
-        run(folder, asked.cores)
+        if not asked.compiled:
+            run(folder, asked.cores)
         print(report(folder / "results", run(folder, asked.cores)))
 
 
