@@ -3,11 +3,11 @@
 Usage: python benchmarks/overhead.py [--cores N] [--samples N] [--compiled]
 
 Runs the demo cohort, or its first samples, twice in a folder of its own, the second time with its
-numeric code compiled (--compiled: it is already, run once), and compares the last run's time, from the command to its end, with the sum
-of what its stages took. Each job writes that into its log; the time of its imports is left out of
-it. With more than one core (the default is one), stages run side by side and the comparison says
-little. The time of the processor is what other work on the machine changes least: that of the run
-counts every process that it started.
+numeric code compiled (--compiled: it is already, run once), and compares the last run's time, from
+the command to its end, with the sum of what its stages took. Each job writes that into its log; the
+time of its imports is left out of it. With more than one core (the default is one), stages run side
+by side and the comparison says little. The time of the processor is what other work on the machine
+changes least: that of the run counts every process that it started.
 """
 
 from __future__ import annotations
