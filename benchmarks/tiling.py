@@ -38,7 +38,8 @@ def main():
         folder = Path(folder)
         names = configure(folder, arguments)
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "run.yaml"]
-        done = subprocess.run([*command, "--", "stitch"], cwd=folder, capture_output=True, text=True)
+        command += ["--", "stitch"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr[-3000:])
         table = pd.DataFrame({name: measure(folder / "results", name) for name in names}).T
