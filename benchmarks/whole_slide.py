@@ -70,7 +70,9 @@ def configure(folder, arguments):
     )
     row = [SAMPLE, "a", "u", "synthetic", f"{made}/image.ome.tif", f"{made}/transcripts.parquet"]
     row += [str(arguments.pixel_size), MARKERS, str(arguments.shards)]
-    (folder / "config/samples.tsv").write_text(f"{header}\n" + "\t".join(row) + "\n")
+    (folder / "config/samples.tsv").write_text(
+        "\t".join(header.split()) + "\n" + "\t".join(row) + "\n"
+    )
     config = {"samples": "config/samples.tsv", "segment": {"segmenter": arguments.segmenter}}
     (folder / "run.yaml").write_text(yaml.safe_dump(config))
 
