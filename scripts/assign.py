@@ -33,7 +33,7 @@ def main(job):
         lookup = CellLookup(LabelChunks(labels.cells), nucleus_labels, owner)
     write = begin_parts(job.output.transcripts, assigned_schema(parts), instance_key="cell")
     account = assign(
-        units(parts),
+        job.follow(units(parts), "parts of the transcripts", len(parts)),
         slide.info["genes"],
         lookup,
         Frame(slide.pixel_size, slide.origin),

@@ -27,6 +27,7 @@ from vitrail import warm
 from vitrail.errors import VitrailError
 from vitrail.failure import explain, unreadable
 from vitrail.io import seal
+from vitrail.progress import Progress
 from vitrail.provenance import record
 
 WORKFLOW_VARIABLE = "VITRAIL_WORKFLOW"
@@ -54,6 +55,8 @@ class Job:
         Number of threads that the job may use.
     log
         Logger that writes to the rule's log file.
+    follow
+        Says there how far a loop is, see `vitrail.progress`.
     provenance
         Record to be stored in the outputs.
     """
@@ -65,6 +68,7 @@ class Job:
         self.threads: int = snakemake.threads
         self.output = SimpleNamespace(**{name: str(path) for name, path in output.items()})
         self.log = log
+        self.follow = Progress(log.info)
         self.provenance = record(snakemake.rule, snakemake.params.get("settings") or {})
 
 
