@@ -185,26 +185,27 @@ def test_a_flipped_byte_in_each_file_between_stages(finished, run):
     print(f"flipped byte: named in each of {len(CORRUPT)} files, then the same bits")
 
 
-def shift_times(run, seconds):
-    """Let half of B's files have been written by a machine whose clock differs."""
+def test_a_clock_that_is_an_hour_behind(finished, run):
+    """Half of B's files were written by a machine whose clock differs."""
     moments = random.Random(5)
     files = sorted(path for path in (run.folder / "results/B").glob("*.*") if path.is_file())
     for path in [*files, run.folder / "results/cohort/comparison.parquet"]:
         if moments.random() < 0.5:
-            stamp = time.time() + seconds
-            os.utime(path, (stamp, stamp))
-
-
-def test_a_clock_that_is_an_hour_behind(finished, run):
-    shift_times(run, -3600)
+            shift_time(path, -3600)
     ends_with_undisturbed_bits(finished, run)
 
 
 def test_a_clock_that_is_an_hour_ahead(finished, run):
     """Snakemake names the file from the future; touched once, the results are taken as they are."""
-    shift_times(run, 3600)
+    shift_time(run.folder / "results/B/slide.json", 3600)
     result = run.snakemake()
     assert result.returncode != 0
+    assert "than input results/B/slide.json" in result.stdout
     assert "This could indicate a clock skew problem" in result.stdout
     run.run("--touch")
     ends_with_undisturbed_bits(finished, run)
+
+
+def shift_time(path, seconds):
+    stamp = time.time() + seconds
+    os.utime(path, (stamp, stamp))
