@@ -110,8 +110,8 @@ def test_the_script(tmp_path):
 def test_the_raw_file_is_recorded_up_to_the_assembled_sample(tmp_path):
     path = write(tmp_path / "cells.csv", "csv")
     paths = [tmp_path / name for name in ("counts.h5ad", "annotated.h5ad", "B.h5ad")]
-    row = {"sample": "B", "table": ["store://bucket/cells.csv"]}
-    run_script("table", {"table": [path]}, {"counts": paths[0]}, {}, sample=row, format={})
+    row, names = {"sample": "B", "table": [path]}, {path: "store://bucket/cells.csv"}
+    table(row, {}, paths[0], provenance={"stage": "table"}, names=names)
     settings = {"quality": {}, "normalization": {}, "spillover": None, "seed": 0}
     annotate(paths[0], paths[1], settings, provenance={"stage": "annotate"})
     write_anndata(paths[2], paths[1], provenance={"stage": "assemble"})
