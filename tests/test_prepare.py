@@ -5,7 +5,6 @@ import json
 import pytest
 from stage_files import run_script, write_slide
 from test_segment import noisy_tissue, slide_of
-from tiny_network import write_weights
 
 from vitrail.prepare import prepare
 from vitrail.tile import divide
@@ -15,9 +14,9 @@ NUCLEUS_PX, CELL_PX = 14, 20
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    paths = write_weights(tmp_path_factory.mktemp("weights"))
-    options = {"nuclei_weights": paths["nuclei"], "cell_weights": paths["cells"]}
+def settings(tiny_weights):
+    nuclei, cells = (str(tiny_weights / f"{kind}.pt") for kind in ("nuclei", "cells"))
+    options = {"nuclei_weights": nuclei, "cell_weights": cells}
     return {"segmenter": "flows", "flows": options}
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from test_segment import PIXEL, noisy_tissue, slide_of
-from tiny_network import write_weights
 from tissue import painted
 
 from vitrail.errors import VitrailError
@@ -20,8 +19,8 @@ CELLS_FOUND = 0.93
 
 
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory):
-    return write_weights(tmp_path_factory.mktemp("weights"))
+def paths(tiny_weights):
+    return {kind: str(tiny_weights / f"{kind}.pt") for kind in ("nuclei", "cells")}
 
 
 @pytest.fixture

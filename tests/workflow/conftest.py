@@ -1,10 +1,7 @@
-import fcntl
-import json
-import os
-
 import pytest
 import yaml
 from deployment import Deployment
+from once import once
 from small_cohort import SHEET
 
 
@@ -28,14 +25,6 @@ def make_small():
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Deployment:
     """A finished run of the small cohort, made once for all test processes; copy it, never edit."""
-    base = tmp_path_factory.getbasetemp()
-    # Processes of one session each have a folder in the session's; other sessions have their own.
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "finished"
-    with open(shared / "finished.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "finished.json").exists():
-            deployment = small(Deployment.create(folder))
-            output = deployment.run()
-            (shared / "finished.json").write_text(json.dumps(output))
-    return Deployment(folder)
+    return Deployment(
+        once(tmp_path_factory, "finished", lambda folder: small(Deployment.create(folder)).run())
+    )
