@@ -10,7 +10,8 @@ median diameter is given, so that the networks are compared and not their size m
 
 Every run leaves its weights and scores in `OUT`; a stopped benchmark goes on from its last
 checkpoint. At the end (or with `--report`) the table is printed: mean and spread of F1 and object
-accuracy over the seeds, by number of images, variant, test set and IoU threshold.
+accuracy over the seeds, by number of images, variant, test set and IoU threshold; `--figure FILE`
+draws both by threshold, and F1 by number of images (needs matplotlib).
 """
 
 import argparse
@@ -28,6 +29,8 @@ TESTED = 20  # held-out images of BBBC039
 UNSEEN = 100  # images of the unseen domain that are tested
 # Image sizes of DSB2018 that show cultures of the kind that BBBC039 does.
 CULTURES = ("520x696", "360x360", "512x640", "1040x1388")
+DOMAINS = {"bbbc039": "BBBC039, held out", "dsb2018": "DSB2018, an unseen domain"}
+COLOURS = ("#0072b2", "#d55e00")
 SHOWN = (("f1", 0.5), ("f1", 0.75), ("f1", 0.9), ("accuracy", 0.5), ("mean_f1", None))
 
 
@@ -45,6 +48,7 @@ def arguments():
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--report", action="store_true", help="only print what has been found")
+    parser.add_argument("--figure", type=Path, help="file to draw the curves to")
     return parser.parse_args()
 
 
@@ -55,7 +59,10 @@ def main():
     if not given.report:
         for count, seed, variant in runs:
             run(given, count, seed, variant)
-    print_table(given.out, runs)
+    values = found_values(given.out, runs)
+    print_table(values)
+    if given.figure:
+        draw(values, given.figure)
 
 
 def folder_of(out, count, seed, variant):
@@ -121,25 +128,67 @@ def run(given, count, seed, variant):
     (folder / "scores.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def print_table(out, runs):
-    """Mean and standard deviation over the seeds."""
+def found_values(out, runs):
+    """Values over the seeds by test set, metric, threshold, number of images and variant."""
     values = {}
     for count, seed, variant in runs:
         path = folder_of(out, count, seed, variant) / "scores.json"
         if not path.exists():
             continue
         for row in json.loads(path.read_text())["scores"]:
-            metric = (row["metric"], row["threshold"])
-            if metric in SHOWN and row["set"] != "all":
-                key = (row["set"], *metric, count, variant)
+            if row["set"] != "all":
+                key = (row["set"], row["metric"], row["threshold"], count, variant)
                 values.setdefault(key, []).append(row["value"])
+    return values
+
+
+def print_table(values):
+    """Mean and standard deviation over the seeds."""
     print("set\tmetric\tthreshold\timages\tvariant\tseeds\tmean\tsd")
     for key, found in sorted(values.items(), key=str):
         name, metric, threshold, count, variant = key
+        if (metric, threshold) not in SHOWN:
+            continue
         spread = f"{statistics.stdev(found):.4f}" if len(found) > 1 else ""
         level = "" if threshold is None else threshold
         line = [name, metric, level, count, variant, len(found), f"{np.mean(found):.4f}", spread]
         print("\t".join(map(str, line)))
+
+
+def draw(values, path):
+    """Curves of the mean over the seeds, bands of one standard deviation."""
+    from matplotlib import pyplot as plt
+
+    counts = sorted({key[3] for key in values})
+    figure, rows = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
+    for axes, (name, title) in zip(rows, DOMAINS.items(), strict=True):
+        for variant, colour in zip(VARIANTS, COLOURS, strict=True):
+            for axis, metric in zip(axes, ("f1", "accuracy"), strict=False):
+                for count, style in ((counts[0], "--"), (counts[-1], "-")):
+                    levels = sorted(
+                        key[2]
+                        for key in values
+                        if (key[0], *key[3:]) == (name, count, variant) and key[1] == metric
+                    )
+                    found = [values[name, metric, level, count, variant] for level in levels]
+                    _curve(axis, levels, found, colour, style, f"{variant}, {count} images")
+                axis.set_xlabel("IoU threshold")
+                axis.set_ylabel({"f1": "F1", "accuracy": "object accuracy"}[metric])
+            found = [values[name, "f1", 0.5, count, variant] for count in counts]
+            _curve(axes[2], counts, found, colour, "-", variant)
+        axes[2].set_xlabel("labelled images")
+        axes[2].set_ylabel("F1 at IoU 0.5")
+        axes[0].set_title(title, loc="left")
+    for axis in (rows[0, 0], rows[0, 2]):
+        axis.legend(frameon=False, fontsize=8, loc="lower left")
+    figure.savefig(path)
+
+
+def _curve(axis, places, found, colour, style, label):
+    mean = np.array([np.mean(values) for values in found])
+    spread = np.array([np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in found])
+    axis.plot(places, mean, style, color=colour, label=label, marker="." if len(mean) < 5 else None)
+    axis.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
 
 
 if __name__ == "__main__":

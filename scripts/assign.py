@@ -19,6 +19,7 @@ def main(job):
         nuclei=job.input.nuclei,
         settings=job.params.settings,
         threads=job.threads,
+        follow=job.follow,
     )
     account["provenance"] = job.provenance
     Path(job.output.account).write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")

@@ -14,7 +14,9 @@ def main(job):
     normalization = read_normalization(job.input.normalization)
     prepared = read_prepared(job.input.get("prepared"))
     shard = int(job.wildcards.shard)
-    candidates = segment(slide, tiles, normalization, shard, job.params.settings, prepared)
+    candidates = segment(
+        slide, tiles, normalization, shard, job.params.settings, prepared, job.follow
+    )
     job.log.info("%d cells, %d nuclei", len(candidates["cells"]), len(candidates["nuclei"]))
     write_candidates(job.output.candidates, candidates)
 

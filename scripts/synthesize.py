@@ -10,7 +10,7 @@ def main(job):
     spec = read_spec(job.input.spec)
     files = SlideFiles(**vars(job.output))
     slide = job.wildcards.slide
-    made = write_slide(spec, slide, files, job.provenance, threads=job.threads)
+    made = write_slide(spec, slide, files, job.provenance, threads=job.threads, follow=job.follow)
     job.log.info("made %(cells)d cells and %(transcripts)d transcripts", made)
 
 

@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from vitrail import warm
 from vitrail.errors import VitrailError
+from vitrail.progress import Progress
 from vitrail.provenance import record
 
 WORKFLOW_VARIABLE = "VITRAIL_WORKFLOW"
@@ -52,6 +53,8 @@ class Job:
         Number of threads that the job may use.
     log
         Logger that writes to the rule's log file.
+    follow
+        Says there how far a loop is, see `vitrail.progress`.
     provenance
         Record to be stored in the outputs.
     """
@@ -63,6 +66,7 @@ class Job:
         self.threads: int = snakemake.threads
         self.output = SimpleNamespace(**{name: str(path) for name, path in output.items()})
         self.log = log
+        self.follow = Progress(log.info)
         self.provenance = record(snakemake.rule, snakemake.params.get("settings") or {})
 
 

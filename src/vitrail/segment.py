@@ -10,6 +10,7 @@ import numpy as np
 
 from vitrail.candidates import Candidates, concatenate, from_labels
 from vitrail.errors import VitrailError
+from vitrail.progress import Follow, silent
 from vitrail.tile import Tiles, halo_width
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def segment(
     shard: int,
     settings: Mapping[str, Any],
     prepared: Mapping[str, Any] | None = None,
+    follow: Follow[int] = silent,
 ) -> Found:
     """Candidates of one shard, by kind (`cells`, `nuclei`).
 
@@ -48,6 +50,8 @@ def segment(
         Section `segment` of the configuration.
     prepared
         What stage prepare measured (`vitrail.prepare`).
+    follow
+        Follows the tiles, see `vitrail.progress`.
     """
     from vitrail.segmentation.given import GivenCells, given_elements
 
@@ -57,7 +61,8 @@ def segment(
         view = GivenCells(slide, tiles, elements, **settings.get("given", {})).candidates
     else:
         view = _from_image(slide, tiles, normalization, settings, prepared or {})
-    return gather([view(int(tile)) for tile in np.flatnonzero(tiles.shard == shard)])
+    mine = [int(tile) for tile in np.flatnonzero(tiles.shard == shard)]
+    return gather([view(tile) for tile in follow(mine, "tiles")])
 
 
 def gather(found: list[Found]) -> Found:

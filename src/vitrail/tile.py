@@ -65,7 +65,7 @@ def divide(
     slide: Slide,
     *,
     size_px: int = 2048,
-    halo_um: float = 40.0,
+    halo_um: float = 48.0,
     stride_px: int = 16,
     shards: int = 1,
     percentiles: tuple[float, float] = (1.0, 99.0),

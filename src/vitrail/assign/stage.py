@@ -20,6 +20,7 @@ from vitrail.io.labels import open_labels
 from vitrail.io.points import begin_parts
 from vitrail.io.slide import Slide, open_slide
 from vitrail.io.transcripts import assigned_schema, units
+from vitrail.progress import Follow, silent
 
 
 def assign_slide(
@@ -32,6 +33,7 @@ def assign_slide(
     nuclei: str | Path,
     settings: Mapping[str, Any],
     threads: int | None = None,
+    follow: Follow[Any] = silent,
 ) -> dict[str, Any]:
     """Write ``transcripts.zarr`` of a segmented sample.
 
@@ -47,6 +49,8 @@ def assign_slide(
         The stage's section of the config.
     threads
         Their number; None for all that the process may use.
+    follow
+        Follows the parts of the transcripts, see `vitrail.progress`.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def assign_slide(
     table = read_cell_table(cells)
     lookup, cells_from = _lookup(source, labels, table, nuclei, rules)
     account = assign(
-        units(parts),
+        follow(units(parts), "parts of the transcripts", len(parts)),
         source.info["genes"],
         lookup,
         Frame(source.pixel_size, source.origin),

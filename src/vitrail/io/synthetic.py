@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from vitrail.errors import VitrailError
 from vitrail.io import parquet
 from vitrail.io.tiled_tiff import TileSpool, ome_metadata
+from vitrail.progress import Follow, silent
 from vitrail.provenance import to_json
 from vitrail.synthesize.cohort import Slide, find_slide
 from vitrail.synthesize.image import Renderer
@@ -51,6 +52,7 @@ def write_slide(
     provenance: Mapping[str, Any],
     window: int = 2 * TILE,
     threads: int = 1,
+    follow: Follow[Any] = silent,
 ) -> dict[str, int]:
     """Make one slide of a cohort and write its files.
 
@@ -70,6 +72,8 @@ def write_slide(
         Edge in pixels of what is rendered at once, a multiple of 512. No bit depends on it.
     threads
         Windows rendered at the same time. No bit depends on it.
+    follow
+        Follows the windows and the blocks of transcripts, see `vitrail.progress`.
 
     Returns
     -------
@@ -82,10 +86,10 @@ def write_slide(
     renderer = Renderer(spec, slide, shape_cells(spec, slide, sites))
     pixels = measure(renderer.plan)
     _check_pixels(spec, pixels)
-    _write_pixels(renderer, files, window, threads)
+    _write_pixels(renderer, files, window, threads, follow)
     panel = make_panel(spec)
     sprinkler = Sprinkler(renderer, panel, sites, relative_size(pixels[:, 0].astype(np.float64)))
-    planted, rows = _write_transcripts(sprinkler, files, provenance)
+    planted, rows = _write_transcripts(sprinkler, files, provenance, follow)
     _write_table(files.cells, _cell_columns(spec, slide, renderer.cells, pixels), provenance)
     _write_table(files.genes, _gene_columns(panel, planted), provenance)
     return {"cells": len(pixels), "transcripts": rows}
@@ -100,7 +104,9 @@ def _check_pixels(spec: Spec, pixels: npt.NDArray[np.int64]) -> None:
         )
 
 
-def _write_pixels(renderer: Renderer, files: SlideFiles, window: int, threads: int) -> None:
+def _write_pixels(
+    renderer: Renderer, files: SlideFiles, window: int, threads: int, follow: Follow[Any]
+) -> None:
     spec, shape = renderer.spec, renderer.spec.shape
     folder = Path(files.image).parent
     with ExitStack() as stack:
@@ -108,7 +114,8 @@ def _write_pixels(renderer: Renderer, files: SlideFiles, window: int, threads: i
         labels = stack.enter_context(TileSpool(folder, 1, shape, np.int32, TILE))
         nuclei = stack.enter_context(TileSpool(folder, 1, shape, np.int32, TILE))
         pool = stack.enter_context(ThreadPoolExecutor(threads))
-        for boxes in _batched(_boxes(shape, window), threads):
+        batches = list(_batched(_boxes(shape, window), threads))
+        for boxes in follow(batches, "windows of the image"):
             for (y0, x0, _, _), seen in zip(boxes, pool.map(renderer.window, boxes), strict=True):
                 for channel in range(2):
                     image.add(channel, y0, x0, seen.image[channel])
@@ -134,7 +141,10 @@ def _batched(items: list[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _write_transcripts(
-    sprinkler: Sprinkler, files: SlideFiles, provenance: Mapping[str, Any]
+    sprinkler: Sprinkler,
+    files: SlideFiles,
+    provenance: Mapping[str, Any],
+    follow: Follow[Any],
 ) -> tuple[npt.NDArray[np.int64], int]:
     """Write transcripts and their truth, row by row alike; gives the planted counts by gene."""
     panel = sprinkler.panel
@@ -144,7 +154,7 @@ def _write_transcripts(
     with ExitStack() as stack:
         table = stack.enter_context(_TableWriter(files.transcripts, provenance))
         truth = stack.enter_context(_TableWriter(files.truth, provenance))
-        for block in sprinkler.blocks():
+        for block in follow(sprinkler.blocks(), "blocks of transcripts"):
             planted += np.bincount(block.gene[block.cell > 0], minlength=len(names))
             rows += block.x.size
             table.add(_vendor_columns(block, names))
