@@ -62,7 +62,7 @@ def assign_slide(
     table = read_cell_table(cells)
     lookup, cells_from = _lookup(source, labels, table, nuclei, rules)
     account = assign(
-        follow(units(parts), "parts of the transcripts", len(parts)),
+        follow(units(parts), "parts of the transcripts"),
         source.info["genes"],
         lookup,
         Frame(source.pixel_size, source.origin),
