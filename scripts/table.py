@@ -7,8 +7,8 @@ def main(job):
     from vitrail.readers import at_hand
     from vitrail.table import table
 
-    row, _ = at_hand(job.params.sample, job.input)
-    cells = table(row, job.params.format, job.output.counts, provenance=job.provenance)
+    row, names = at_hand(job.params.sample, job.input)
+    cells = table(row, job.params.format, job.output.counts, provenance=job.provenance, names=names)
     job.log.info("%d cells", cells)
 
 

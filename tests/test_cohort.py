@@ -1,3 +1,5 @@
+import shutil
+
 import anndata as ad
 import h5py
 import numpy as np
@@ -9,7 +11,7 @@ from vitrail.assemble import write_anndata
 from vitrail.cohort import concatenate, join_genes, merge_columns
 from vitrail.errors import VitrailError
 from vitrail.io import h5_rows
-from vitrail.io.h5ad import Categorical
+from vitrail.io.h5ad import Categorical, write_element
 
 PROVENANCE = {"vitrail": "0", "stage": "cohort", "settings": {}}
 
@@ -77,6 +79,25 @@ def test_layer_follows_the_genes(cohort, merged):
     part = adata[adata.obs["sample"] == "B_1", ["g1", "g3"]].layers["lognorm"]
     before = ad.read_h5ad(path)[:, ["g1", "g3"]].layers["lognorm"]
     assert (part != before).nnz == 0
+
+
+def test_layers_of_counts_are_kept_and_estimates_of_one_slide_are_not(cohort, tmp_path):
+    paths = []
+    for (sample, path), factor in zip(cohort[1][:2], (2, 3), strict=True):
+        paths.append(tmp_path / path.name)
+        shutil.copyfile(path, paths[-1])
+        with h5py.File(paths[-1], "r+") as file:
+            for name in ("nucleus", "cytoplasm", "ambient"):
+                write_element(file["layers"], name, sparse.csr_matrix(factor * sample.counts))
+    with h5py.File(paths[0], "r+") as file:
+        write_element(file["layers"], "outside", sparse.csr_matrix(cohort[1][0][0].counts))
+    concatenate(tmp_path / "c.h5ad", paths, cohort[2][:2], provenance=PROVENANCE)
+    found = ad.read_h5ad(tmp_path / "c.h5ad")
+    # "outside" is not known of the second sample, where it would read as zeros.
+    assert set(found.layers) == {"lognorm", "nucleus", "cytoplasm"}
+    factor = np.where(found.obs["sample"] == "A", 2, 3)[:, None]
+    for name in ("nucleus", "cytoplasm"):
+        assert (found.layers[name].toarray() == factor * found.X.toarray()).all()
 
 
 def test_cells_keep_what_the_sheet_says(merged):

@@ -1,8 +1,10 @@
 """Stage table: tables of cells in, counts.h5ad out."""
 
+import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -14,6 +16,8 @@ from real_data import EXAMPLES, example, needs_data
 from scipy import sparse
 from stage_files import run_script
 
+from vitrail.annotate.run import annotate
+from vitrail.assemble import write_anndata
 from vitrail.errors import VitrailError
 from vitrail.readers.tables import parse_filter
 from vitrail.table import table
@@ -78,7 +82,7 @@ def test_all_formats_give_the_same_cells(tmp_path, kind):
     assert data.obs["area_um2"].tolist() == [1.0, 3.0, 4.0]
     assert data.obsm["spatial"].tolist() == [[0.0, 2.5], [10.0, 12.5], [15.0, 17.5]]
     assert data.obsm["spatial"].dtype == np.float64
-    assert json.loads(data.uns["vitrail"]) == {"stage": "t"}
+    assert json.loads(data.uns["vitrail"])["stage"] == "t"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,6 +105,26 @@ def test_the_script(tmp_path):
     data = anndata.read_h5ad(outputs["counts"])
     assert data.obs_names.tolist() == ["B_1", "B_2", "B_3", "B_4"]
     assert json.loads(data.uns["vitrail"])["stage"] == "table"
+
+
+def test_the_raw_file_is_recorded_up_to_the_assembled_sample(tmp_path):
+    path = write(tmp_path / "cells.csv", "csv")
+    paths = [tmp_path / name for name in ("counts.h5ad", "annotated.h5ad", "B.h5ad")]
+    row, names = {"sample": "B", "table": [path]}, {path: "store://bucket/cells.csv"}
+    table(row, {}, paths[0], provenance={"stage": "table"}, names=names)
+    settings = {"quality": {}, "normalization": {}, "spillover": None, "seed": 0}
+    annotate(paths[0], paths[1], settings, provenance={"stage": "annotate"})
+    write_anndata(paths[2], paths[1], provenance={"stage": "assemble"})
+    record = json.loads(anndata.read_h5ad(paths[2]).uns["vitrail"])
+    content = Path(path).read_bytes()
+    assert record["inputs"]["files"] == [
+        {
+            "path": "store://bucket/cells.csv",
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+    ]
+    assert record["inputs"]["cells"]["inputs"]["counts"]["stage"] == "table"
 
 
 def test_the_same_table_gives_the_same_bits(tmp_path):

@@ -1,5 +1,7 @@
 """Functions on arrays against oracles: a look-up by hand, shapely's tree, a dense count."""
 
+import itertools
+
 import numpy as np
 import pytest
 import shapely
@@ -84,6 +86,41 @@ def test_polygons_equal_shapely(seed, threads, across):
     expected = np.zeros(len(x), int)
     expected[position] = cell
     assert np.array_equal(one, np.where(many > 1, -1, expected))
+
+
+def by_definition(x, y, shape):
+    """Whether an odd number of a shape's edges lie left of each position, edge by edge."""
+    inside = np.zeros(len(x), bool)
+    for ring in shapely.get_rings(shapely.get_parts(shape)):
+        xy = shapely.get_coordinates(ring)
+        for (ax, ay), (bx, by) in itertools.pairwise(xy):
+            if ay > by:
+                ax, ay, bx, by = bx, by, ax, ay
+            if ay < by:
+                inside ^= (ay <= y) & (y < by) & (ax + (y - ay) / (by - ay) * (bx - ax) <= x)
+    return inside
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([0.3, 1, 4, 40]), st.sampled_from([None, 0.5, 2.0]))
+def test_polygons_equal_their_definition_to_the_last_bit(seed, across, step):
+    rng = np.random.default_rng(seed)
+    shapes = shapes_of(rng, int(rng.integers(1, 9)), 20.0)
+    if step is not None:
+        shapes = shapely.set_precision(shapes, step)
+    # Positions on corners, level with corners, one bit beside them, and anywhere.
+    corners = shapely.get_coordinates(shapes)
+    if not len(corners):
+        corners = np.zeros((1, 2))
+    chosen = corners[rng.integers(0, len(corners), (2, 300))]
+    x, y = np.where(rng.random((2, 300)) < 0.7, chosen[[0, 1], :, [0, 1]], rng.uniform(-3, 23, 300))
+    y = np.where(rng.random(300) < 0.3, np.nextafter(y, rng.choice([-99, 99], 300)), y)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SQUARES_ACROSS", across)
+        position, cell = members(x, y, Outlines(shapes, "drop"))
+    for k, shape in enumerate(shapes):
+        expected = np.flatnonzero(by_definition(x, y, shape))
+        assert position[cell == k + 1].tolist() == expected.tolist()
 
 
 @settings(max_examples=40, deadline=None)

@@ -70,7 +70,8 @@ def write_anndata(
     topography, borders
         Outputs of the stage topography: its table and its values a cell.
     info
-        slide.json of the stage ingest: names the raw files, their sizes and hashes.
+        slide.json of the stage ingest: names the raw files, their sizes and hashes. Without it
+        (samples that are tables) the record of the cells names them.
     provenance
         Record of this stage; stored in ``uns["vitrail"]`` with that of the cells and the raw files.
     """
@@ -96,8 +97,16 @@ def write_anndata(
             keys = {"region": REGION, "region_key": "region", "instance_key": INSTANCE_KEY}
             put(uns, "spatialdata_attrs", keys)
         inputs = json.loads(read_element(uns["vitrail"])) if "vitrail" in uns else None
-        files = None if info is None else json.loads(Path(info).read_text("utf-8")).get("files")
-        put(uns, "vitrail", to_json({**provenance, "inputs": {"cells": inputs, "files": files}}))
+        record = {"cells": inputs, "files": _raw_files(info, inputs)}
+        put(uns, "vitrail", to_json({**provenance, "inputs": record}))
+
+
+def _raw_files(info: str | Path | None, cells: Mapping[str, Any] | None) -> Any:
+    """Raw files of a sample: of a slide as slide.json lists them, of a table as its counts do."""
+    if info is not None:
+        return json.loads(Path(info).read_text("utf-8")).get("files")
+    counts = ((cells or {}).get("inputs") or {}).get("counts") or {}
+    return counts.get("files")
 
 
 def _add_graph(file: h5py.File, path: str | Path) -> None:

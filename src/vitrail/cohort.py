@@ -21,8 +21,9 @@ from vitrail.provenance import to_json
 
 Join = Literal["inner", "outer"]
 
-# Matrices that mean the same in each sample. Principal components are each sample's own.
-LAYERS = ("lognorm", "nucleus")
+# Matrices that mean the same in each sample. Principal components are each sample's own, and
+# expected contamination (`ambient`) is an estimate from the ground of one slide.
+LAYERS = ("lognorm", "nucleus", "cytoplasm", "outside")
 GRAPH = ("spatial_connectivities", "spatial_distances")
 SHEET_COLUMNS = ("sample", "condition", "unit")
 

@@ -73,6 +73,12 @@ def to_pixels(
     origin
         (x, y) in micrometres of the outer corner of pixel (0, 0).
     """
+    if _are_single_rings(geometry):
+        # Taking them apart would copy each twice.
+        xy, owner = shapely.get_coordinates(geometry, return_index=True)
+        one_each = np.arange(len(geometry) + 1, dtype=np.int64)
+        start = _starts(owner, len(geometry))
+        return PixelPolygons((xy - np.array(origin)) / pixel_size, start, one_each, one_each)
     parts, of_polygon = shapely.get_parts(geometry, return_index=True)
     areal = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
     parts, of_polygon = parts[areal], of_polygon[areal]
@@ -83,6 +89,16 @@ def to_pixels(
         _starts(of_ring, len(rings)),
         _starts(of_part, len(parts)),
         _starts(of_polygon, len(geometry)),
+    )
+
+
+def _are_single_rings(geometry: npt.NDArray[np.object_]) -> bool:
+    """Whether all are Polygons without holes; none is missing or empty."""
+    polygons = shapely.get_type_id(geometry) == shapely.GeometryType.POLYGON
+    return bool(
+        polygons.all()
+        and not shapely.get_num_interior_rings(geometry).any()
+        and not shapely.is_empty(geometry).any()
     )
 
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from vitrail.errors import VitrailError
 from vitrail.io.h5ad import Categorical, write_h5ad
 from vitrail.provenance import to_json
-from vitrail.readers import paths, reader_name
+from vitrail.readers import input_files, paths, reader_name
 from vitrail.readers.format import TableFormat, table_format
 from vitrail.readers.tables import CellTable, parse_filter, read_table
+from vitrail.readers.watch import Watch
 
 
 def table(
@@ -23,6 +24,7 @@ def table(
     counts: str | Path,
     *,
     provenance: Mapping[str, Any],
+    names: Mapping[str, str] | None = None,
 ) -> int:
     """Write ``counts.h5ad`` of a sample that enters as a table of cells.
 
@@ -35,19 +37,31 @@ def table(
     counts
         Path to be written.
     provenance
-        Record to be stored.
+        Record to be stored; gets the raw files, as ``slide.json`` lists them.
+    names
+        What to call files there whose path is that of a local copy.
 
     Returns
     -------
     Number of cells.
+
+    Raises
+    ------
+    VitrailError
+        One sentence on what is wrong with the input.
     """
+    listed = [file for files in input_files(row, entry).values() for file in files]
+    # The reader has the sentence for a file that is not there.
+    watch = Watch(file for file in listed if Path(file).is_file())
     if reader_name(entry) == "visium_hd":
         from vitrail.readers.vendors.visium_hd_reader import read_bins
 
         cells, scale = read_bins(row, entry), 1.0
     else:
         cells, scale = _read_file(row, entry)
-    write_counts(counts, str(row["sample"]), cells, scale, provenance)
+    watch.check_unchanged()
+    record = {**provenance, "files": watch.files(names)}
+    write_counts(counts, str(row["sample"]), cells, scale, record)
     return len(cells.xy)
 
 

@@ -24,7 +24,7 @@ from vitrail.parallel import available_threads, spans, threaded
 # Positions that a thread looks up at once.
 AT_ONCE = 1 << 20
 # The same where they are sorted by place first: more of them have more in common.
-SORT_AT_ONCE = 1 << 23
+SORT_AT_ONCE = 1 << 22
 
 Int = npt.NDArray[np.int32]
 
@@ -125,7 +125,9 @@ def by_polygons(
     def part(span: tuple[int, int]) -> None:
         out[slice(*span)] = outlines(px[slice(*span)], py[slice(*span)])
 
-    threaded(part, spans(len(px), max(workers, -(-len(px) // SORT_AT_ONCE))), threads)
+    # Pieces of one size, as many for each thread.
+    rounds = max(1, -(-len(px) // (SORT_AT_ONCE * workers)))
+    threaded(part, spans(len(px), rounds * workers), threads)
     return out
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitrail.assign.lookup import CellLookup, Frame
+from vitrail.assign.chunks import encode
+from vitrail.assign.lookup import CellLookup, Frame, unpack
 from vitrail.assign.stream import Rules, assign
 from vitrail.errors import VitrailError
 
@@ -226,3 +227,24 @@ def test_labels_and_table_of_different_runs_are_refused():
     columns = {"x": [0.5], "y": [0.5], "gene": ["ACTB"]}
     with pytest.raises(VitrailError, match="label 1 is not in the table of nuclei, which has 0 r"):
         run(columns, one, one, np.zeros(1, dtype=np.int32))
+
+
+@pytest.mark.parametrize("held", [0.25, 0.5, 0.75])
+def test_calls_without_an_order_read_again_what_is_not_held(held):
+    rng = np.random.default_rng(0)
+    side, edge, calls = 160, 10, 9
+    labels = np.repeat(rng.integers(0, 9, (side, side // 2)), 2, axis=1).astype(np.int32)
+    stored = Chunked(labels, (edge, edge))
+    chunks = (side // edge) ** 2
+    total = sum(
+        encode(labels[y : y + edge, x : x + edge] << 1).nbytes
+        for y in range(0, side, edge)
+        for x in range(0, side, edge)
+    )
+    lookup = CellLookup(stored, cache_bytes=int(held * total))
+    y, x = (np.indices((side, side)).reshape(2, -1) + 0.5)[:, rng.permutation(side**2)]
+    for _ in range(calls):
+        found = unpack(lookup(x, y, Frame()))[0]
+        assert (found == labels[y.astype(int), x.astype(int)]).all()
+    again = (stored.reads - chunks) / (calls - 1) / chunks
+    assert again == pytest.approx(1 - held, abs=0.03)

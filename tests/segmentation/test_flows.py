@@ -1,12 +1,9 @@
-import json
 import zipfile
 
 import numpy as np
 import pytest
 import torch
-from stage_files import run_script, write_slide
 from test_segment import PIXEL, noisy_tissue, slide_of
-from tiny_network import write_weights
 from tissue import painted
 
 from vitrail.errors import VitrailError
@@ -22,8 +19,8 @@ CELLS_FOUND = 0.93
 
 
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory):
-    return write_weights(tmp_path_factory.mktemp("weights"))
+def paths(tiny_weights):
+    return {kind: str(tiny_weights / f"{kind}.pt") for kind in ("nuclei", "cells")}
 
 
 @pytest.fixture
@@ -145,20 +142,6 @@ def test_averaging_over_views_keeps_the_cells(paths, augmentation):
         np.ascontiguousarray(image[0][::-1]), pixel_size=PIXEL
     )
     assert score([labels], [mirrored[::-1]], (0.8,)).f1[0] > 0.99
-
-
-def test_the_stages_write_what_the_library_finds(settings, tmp_path):
-    image, *_ = noisy_tissue((300, 320), seed=29)
-    slide = write_slide(
-        tmp_path, image.shape[1:], image=image, channels=["DAPI", "polyT"], chunks=(128, 128)
-    )
-    tiled = {"tiles": tmp_path / "tiles.parquet", "normalization": tmp_path / "normalization.json"}
-    run_script("tile", slide, tiled, {"size_px": 160})
-    prepared = {"prepared": tmp_path / "prepared.json"}
-    run_script("prepare", slide | tiled, prepared, settings)
-    values = json.loads(prepared["prepared"].read_text())["values"]
-    _, expected = segmented(slide_of(image), settings, size_px=160)
-    assert values == expected
 
 
 def test_weights_without_a_size_model_want_a_diameter(tmp_path):

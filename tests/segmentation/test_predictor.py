@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tiny_network import write_weights
 
 from vitrail.errors import VitrailError
 from vitrail.segmentation import predictor
@@ -8,8 +7,8 @@ from vitrail.segmentation.predictor import AUGMENTATIONS, Estimate, Predictor, t
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return write_weights(tmp_path_factory.mktemp("weights"))["nuclei"]
+def path(tiny_weights):
+    return str(tiny_weights / "nuclei.pt")
 
 
 def estimate(network):

@@ -1,10 +1,7 @@
-import fcntl
-import json
-import os
-
 import pytest
 import yaml
 from deployment import Deployment
+from once import once
 from small_cohort import SHEET
 
 
@@ -39,16 +36,11 @@ def by_watershed(tmp_path_factory) -> Deployment:
 
 def made_once(name, settings, tmp_path_factory):
     """A finished run of the small cohort with some settings, shared by all test processes."""
-    base = tmp_path_factory.getbasetemp()
-    # Processes of one session each have a folder in the session's; other sessions have their own.
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / name
-    with open(shared / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / f"{name}.json").exists():
-            deployment = small(Deployment.create(folder))
-            for key, value in settings.items():
-                deployment.set(key, value)
-            output = deployment.run()
-            (shared / f"{name}.json").write_text(json.dumps(output))
-    return Deployment(folder)
+
+    def make(folder):
+        deployment = small(Deployment.create(folder))
+        for key, value in settings.items():
+            deployment.set(key, value)
+        deployment.run()
+
+    return Deployment(once(tmp_path_factory, name, make))

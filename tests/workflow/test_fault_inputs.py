@@ -159,11 +159,12 @@ def flip(path):
 CORRUPT = {
     "slide.zarr/images/image/s0/c/0/0/0": "tile",
     "segmentation/labels.zarr": "matrix",
-    "segmentation/cells.parquet": "matrix",
     "transcripts.zarr/points.parquet/part.0.parquet": "matrix",
     "counts.h5ad": "annotate",
     "annotated.h5ad": "graph",
     "graph.npz": "portrait",
+    # Its middle are the outlines.
+    "segmentation/cells.parquet": "assemble",
     "portraits.npz": "compare",
     "B.h5ad": "cohort",
 }

@@ -7,6 +7,7 @@ import pytest
 import spatialdata
 import tifffile
 from deployment import Deployment
+from once import once
 
 rng = np.random.default_rng(5)
 SIDE = 160
@@ -40,8 +41,12 @@ def square(cell, x, y, side):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    deployment = Deployment.create(tmp_path_factory.mktemp("odd") / "run")
-    folder = deployment.folder
+    return once(tmp_path_factory, "odd", run) / "results"
+
+
+def run(folder):
+    """Write the samples and run the workflow on them."""
+    deployment = Deployment.create(folder)
     tifffile.imwrite(folder / "blank.tif", np.full((SIDE, SIDE), 100, np.uint16))
     tifffile.imwrite(folder / "discs.tif", disc_image())
     tifffile.imwrite(folder / "labels.tif", disc_labels())
@@ -64,7 +69,6 @@ def results(tmp_path_factory):
     lines = ["\t".join(columns), *("\t".join(row) for row in rows)]
     (folder / "config/samples.tsv").write_text("\n".join(lines) + "\n")
     deployment.run()
-    return folder / "results"
 
 
 def cells(results, sample):

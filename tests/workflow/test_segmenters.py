@@ -7,7 +7,7 @@ import pytest
 import yaml
 import zarr
 from deployment import Deployment
-from tiny_network import write_weights
+from once import once
 
 STAGES = ("prepare", "segment", "stitch")
 
@@ -17,16 +17,21 @@ def jobs(samples=("A", "B"), stages=STAGES):
 
 
 @pytest.fixture(scope="module")
-def segmented(tmp_path_factory, make_small):
+def segmented(tmp_path_factory, make_small, tiny_weights):
     """The small cohort, segmented by flow networks up to its label images."""
-    deployment = make_small(Deployment.create(tmp_path_factory.mktemp("flows") / "run"))
-    (deployment.folder / "weights").mkdir()
-    write_weights(deployment.folder / "weights")
+
+    def make(folder):
+        run(make_small(Deployment.create(folder)), tiny_weights)
+
+    return Deployment(once(tmp_path_factory, "flows", make))
+
+
+def run(deployment, weights):
+    shutil.copytree(weights, deployment.folder / "weights")
     deployment.set("segment.segmenter", "flows")
     for kind, key in (("nuclei", "nuclei_weights"), ("cells", "cell_weights")):
         deployment.set(f"segment.flows.{key}", f"weights/{kind}.pt")
     deployment.run("stitch")
-    return deployment
 
 
 @pytest.fixture

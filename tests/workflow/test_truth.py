@@ -6,6 +6,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import zarr
+from deployment import Deployment
+from once import once
 
 from vitrail.io.points import part_paths
 
@@ -13,7 +15,11 @@ from vitrail.io.points import part_paths
 @pytest.fixture(scope="module")
 def deployment(finished, tmp_path_factory):
     """The small cohort with a third sample: the first slide with its planted labels given."""
-    deployment = finished.copy(tmp_path_factory.mktemp("truth") / "run")
+    return Deployment(once(tmp_path_factory, "truth", lambda folder: run(finished, folder)))
+
+
+def run(finished, folder):
+    deployment = finished.copy(folder)
     planted = "results/synthetic/P1"
     columns = ["sample", "format", "image", "transcripts", "labels", "nucleus_labels", "pixel_size"]
     files = [f"{planted}/{name}" for name in ("image.ome.tif", "transcripts.parquet")]
@@ -22,7 +28,6 @@ def deployment(finished, tmp_path_factory):
     sheet = deployment.folder / "config/samples.tsv"
     sheet.write_text("\t".join(columns) + "\n" + "\t".join(row) + "\n")
     deployment.run("matrix")
-    return deployment
 
 
 def assigned(folder):

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from vitrail.annotate.rows import Rows
 from vitrail.errors import VitrailError
 
 Float = npt.NDArray[np.float64]
@@ -57,7 +58,7 @@ def markers_in_panel(
 
 
 def marker_scores(
-    values: sparse.csr_matrix,
+    values: Rows | sparse.csr_matrix,
     columns: Sequence[Sequence[int]],
     neighbours: npt.NDArray[np.int64] | None = None,
 ) -> Float:
@@ -66,7 +67,7 @@ def marker_scores(
     Parameters
     ----------
     values
-        Normalised values, CSR of shape (n, genes).
+        Normalised values of shape (n, genes), CSR or in blocks.
     columns
         Columns of the markers of each of t types.
     neighbours
@@ -76,13 +77,18 @@ def marker_scores(
     -------
     float64 array of shape (n, t).
     """
-    n, m = values.shape
+    rows = Rows.of(values)
+    n, m = rows.shape
     if n == 0:
         return np.zeros((0, len(columns)))
-    level = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel() / m
+    level = np.empty(n)
+    for here, block in rows:
+        level[here] = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel() / m
     scores = np.empty((n, len(columns)))
+    wanted = sorted({column for marker in columns for column in marker})
+    of_markers = rows.columns(wanted)
     for t, marker in enumerate(columns):
-        own = values[:, marker].toarray().astype(np.float64)
+        own = of_markers[:, np.searchsorted(wanted, marker)].toarray().astype(np.float64)
         spread = own.std(axis=0)
         z = (own - own.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
         scores[:, t] = z.mean(axis=1) + own.mean(axis=1) - level

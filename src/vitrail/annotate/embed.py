@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
+from vitrail.annotate.kernels import add_applied, add_moments, add_products
+from vitrail.annotate.rows import Rows
+
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
@@ -21,7 +24,7 @@ BLOCK_ROWS = 512
 
 
 def principal_components(
-    values: sparse.csr_matrix,
+    values: Rows | sparse.csr_matrix,
     passed: npt.NDArray[np.bool_],
     n_components: int,
     *,
@@ -30,12 +33,13 @@ def principal_components(
     """Principal components of cells.
 
     Fitted on the passed cells, applied to all. Signs are fixed: the largest loading of each
-    component is positive.
+    component is positive. Up to `DENSE_GENES` genes the values are gone through three times and
+    never held; above, those of the passed cells are held as they are.
 
     Parameters
     ----------
     values
-        CSR of shape (n, genes).
+        Matrix of shape (n, genes), CSR or in blocks.
     passed
         bool array of shape (n,).
     n_components
@@ -47,48 +51,69 @@ def principal_components(
     -------
     float32 array of shape (n, components).
     """
-    fitted = values[passed].astype(np.float64)
+    rows = Rows.of(values)
+    fitted = rows.where(passed)
     n, m = fitted.shape
     k = max(0, min(n_components, m, n - 1))
-    mean = np.asarray(fitted.mean(axis=0)).ravel()
+    mean, mean_square = _moments(fitted)
     weight = np.ones(m)
     if scale:
-        spread = np.sqrt(np.maximum(_mean_square(fitted) - mean**2, 0.0))
+        spread = np.sqrt(np.maximum(mean_square - mean**2, 0.0))
         weight = np.divide(1.0, spread, out=np.zeros(m), where=spread > 1e-12)
     loadings = _loadings(fitted, mean, weight, k)
-    projected = values.astype(np.float64) @ (weight[:, None] * loadings)
-    return np.asarray(projected - (mean * weight) @ loadings).astype(np.float32)
+    projected = np.empty((rows.shape[0], k), dtype=np.float32)
+    for here, block in rows:
+        scores = block.astype(np.float64) @ (weight[:, None] * loadings)
+        projected[here] = np.asarray(scores - (mean * weight) @ loadings)
+    return projected
 
 
-def _mean_square(values: sparse.csr_matrix) -> Float:
-    return np.asarray(values.multiply(values).mean(axis=0)).ravel()
+def _moments(rows: Rows) -> tuple[Float, Float]:
+    """Means of each column's values and of their squares."""
+    mean, square = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for _, block in rows:
+        add_moments(block.data, block.indices, 1.0 / max(rows.shape[0], 1), mean, square)
+    return mean, square
 
 
-def _loadings(values: sparse.csr_matrix, mean: Float, weight: Float, k: int) -> Float:
+def _loadings(rows: Rows, mean: Float, weight: Float, k: int) -> Float:
     """Eigenvectors (genes, k) of the covariance of weighted genes, largest first."""
-    n, m = values.shape
+    n, m = rows.shape
     if k == 0:
         return np.zeros((m, 0))
     if m <= DENSE_GENES:
-        covariance = (values.T @ values).toarray() / n - np.outer(mean, mean)
+        covariance = _products(rows) / n - np.outer(mean, mean)
         covariance *= np.outer(weight, weight)
         _, vectors = linalg.eigh(covariance, subset_by_index=(m - k, m - 1))
     else:
-        vectors = _largest(values, mean, weight, k)
+        vectors = _largest(rows, mean, weight, k)
     vectors = vectors[:, ::-1]
     largest = np.abs(vectors).argmax(axis=0)
     return vectors * np.where(vectors[largest, np.arange(k)] < 0, -1.0, 1.0)
 
 
-def _largest(values: sparse.csr_matrix, mean: Float, weight: Float, k: int) -> Float:
+def _products(rows: Rows) -> Float:
+    """Sums of the products of each two columns."""
+    upper = np.zeros((rows.shape[1],) * 2)
+    for _, block in rows:
+        add_products(block.data, block.indices, block.indptr, upper)
+    return upper + np.triu(upper, 1).T
+
+
+def _largest(rows: Rows, mean: Float, weight: Float, k: int) -> Float:
     """Eigenvectors by Lanczos iteration: the covariance is applied, never formed."""
     from scipy.sparse.linalg import LinearOperator, eigsh
 
-    n, m = values.shape
+    n, m = rows.shape
+    # Each of some hundred iterations goes through all values.
+    held = [block for _, block in rows]
 
     def apply(vector: Float) -> Float:
         weighted = weight * vector.ravel()
-        return weight * (values.T @ (values @ weighted) / n - mean * (mean @ weighted))
+        products = np.zeros(m)
+        for block in held:
+            add_applied(block.data, block.indices, block.indptr, weighted, products)
+        return weight * (products / n - mean * (mean @ weighted))
 
     operator = LinearOperator((m, m), matvec=apply, dtype=np.float64)
     _, vectors = eigsh(operator, k=k, v0=np.full(m, m**-0.5))

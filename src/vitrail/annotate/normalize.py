@@ -9,6 +9,38 @@ import numpy.typing as npt
 from scipy import sparse
 
 
+def size_factors(
+    total: npt.NDArray[np.int64], passed: npt.NDArray[np.bool_], target: str | float = "median"
+) -> npt.NDArray[np.float64]:
+    """What the counts of each cell are multiplied by, so that each cell has as many.
+
+    Parameters
+    ----------
+    total
+        Counts of each cell, of shape (n,).
+    passed
+        bool array of shape (n,): cells that set the target.
+    target
+        Counts that each cell is scaled to; ``"median"``: the median over the passed cells.
+
+    Returns
+    -------
+    float64 array of shape (n,); 0 for cells without counts.
+    """
+    counts = total.astype(np.float64)
+    if target == "median":
+        setting = counts[passed & (counts > 0)]
+        target = float(np.median(setting)) if len(setting) else 1.0
+    return np.divide(float(target), counts, out=np.zeros_like(counts), where=counts > 0)
+
+
+def log_scaled(X: sparse.csr_matrix, factor: npt.NDArray[np.float64]) -> sparse.csr_matrix:
+    """ln(1 + x) of the counts of each row times its factor: CSR float32 at the same places."""
+    scaled = X.data * np.repeat(factor, np.diff(X.indptr))
+    data = np.log1p(scaled).astype(np.float32)
+    return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
+
+
 def lognorm(
     X: sparse.csr_matrix, passed: npt.NDArray[np.bool_], target: str | float = "median"
 ) -> sparse.csr_matrix:
@@ -18,23 +50,15 @@ def lognorm(
     ----------
     X
         Raw counts, CSR of shape (n, genes).
-    passed
-        bool array of shape (n,): cells that set the target.
-    target
-        Counts that each cell is scaled to; ``"median"``: the median over the passed cells.
+    passed, target
+        As of `size_factors`.
 
     Returns
     -------
     CSR float32 of the same shape and the same stored places. Cells without counts stay empty.
     """
-    total = np.asarray(X.sum(axis=1, dtype=np.int64)).ravel().astype(np.float64)
-    if target == "median":
-        setting = total[passed & (total > 0)]
-        target = float(np.median(setting)) if len(setting) else 1.0
-    factor = np.divide(float(target), total, out=np.zeros_like(total), where=total > 0)
-    scaled = X.data * np.repeat(factor, np.diff(X.indptr))
-    data = np.log1p(scaled).astype(np.float32)
-    return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
+    total = np.asarray(X.sum(axis=1, dtype=np.int64)).ravel()
+    return log_scaled(X, size_factors(total, passed, target))
 
 
 def arcsinh(X: npt.NDArray[np.floating[Any]], passed: npt.NDArray[np.bool_]) -> sparse.csr_matrix:

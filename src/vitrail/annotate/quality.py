@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.annotate.rows import Rows
 from vitrail.assign.controls import control_names
 from vitrail.io.h5ad import Categorical
 
@@ -58,42 +59,43 @@ class Quality:
     counts: dict[str, int]
 
 
-def count_metrics(X: Any, controls: Any | None) -> dict[str, Any]:
+def count_metrics(X: Rows | Any, controls: Rows | Any | None) -> dict[str, Any]:
     """Columns of `obs` that sum up counts.
 
     Parameters
     ----------
     X
-        CSR counts of shape (n, genes).
+        Counts of shape (n, genes), CSR or in blocks.
     controls
-        CSR counts of controls of shape (n, controls), or None where they are not known.
+        The same of controls, of shape (n, controls), or None where they are not known.
 
     Returns
     -------
     `total_counts`, `genes_detected` int64 and `control_share` float64 (0 for a cell without
     transcripts, not a number where controls are not known), each of shape (n,).
     """
-    total = np.asarray(X.sum(axis=1, dtype=np.int64)).ravel()
-    share = np.full(X.shape[0], np.nan)
+    rows = Rows.of(X)
+    total, detected = np.zeros((2, rows.shape[0]), dtype=np.int64)
+    for here, block in rows:
+        total[here] = _sums(block)
+        detected[here] = np.diff(block.indptr)
+    share = np.full(len(total), np.nan)
     if controls is not None:
-        control = np.asarray(controls.sum(axis=1, dtype=np.int64)).ravel()
-        share = control / np.maximum(total + control, 1)
-    return {
-        "total_counts": total,
-        "genes_detected": np.diff(X.indptr).astype(np.int64),
-        "control_share": share,
-    }
+        for here, block in Rows.of(controls):
+            control = _sums(block)
+            share[here] = control / np.maximum(total[here] + control, 1)
+    return {"total_counts": total, "genes_detected": detected, "control_share": share}
 
 
 def control_counts(
-    controls: Any | None, names: Sequence[str], blanks: Sequence[str]
+    controls: Rows | Any | None, names: Sequence[str], blanks: Sequence[str]
 ) -> dict[str, Any]:
     """Columns of `obs` that count controls; none where they are not known.
 
     Parameters
     ----------
     controls
-        CSR counts of shape (n, controls), or None.
+        Counts of shape (n, controls), CSR or in blocks, or None.
     names
         Names of its columns.
     blanks
@@ -110,16 +112,22 @@ def control_counts(
     VitrailError
         If a pattern is not a regular expression.
     """
-    if controls is None or len(names) != controls.shape[1]:
+    if controls is None:
         return {}
-    from scipy import sparse
-
+    rows = Rows.of(controls)
+    if len(names) != rows.shape[1]:
+        return {}
     is_blank = np.isin(names, control_names(names, blanks, "annotate: blanks"))
-    counts = sparse.csc_matrix(controls)
-    return {
-        key: np.asarray(counts[:, columns].sum(axis=1, dtype=np.int64)).ravel()
-        for key, columns in (("control_probe_counts", ~is_blank), ("blank_counts", is_blank))
-    }
+    found = {}
+    for key, columns in (("control_probe_counts", ~is_blank), ("blank_counts", is_blank)):
+        found[key] = np.zeros(rows.shape[0], dtype=np.int64)
+        for here, block in rows:
+            found[key][here] = _sums(block[:, np.flatnonzero(columns)])
+    return found
+
+
+def _sums(block: Any) -> npt.NDArray[np.int64]:
+    return np.asarray(block.sum(axis=1, dtype=np.int64)).ravel()
 
 
 def judge(obs: Mapping[str, Any], n: int, thresholds: Thresholds) -> Quality:

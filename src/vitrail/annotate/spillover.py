@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from vitrail.annotate.rows import Rows
+
 LOG = logging.getLogger("vitrail.annotate")
 Pair = tuple[str, str]
 
@@ -86,7 +88,7 @@ def exclusive_pairs(
 
 
 def spillover(
-    X: sparse.csr_matrix,
+    X: Rows | sparse.csr_matrix,
     passed: npt.NDArray[np.bool_],
     panel: Sequence[str],
     pairs: Sequence[Pair],
@@ -97,7 +99,7 @@ def spillover(
     Parameters
     ----------
     X
-        CSR counts of shape (n, genes).
+        Counts of shape (n, genes), CSR or in blocks.
     passed
         bool array of shape (n,): cells that are counted.
     panel
@@ -111,14 +113,18 @@ def spillover(
     genes = sorted({gene for pair in pairs for gene in pair})
     place = {gene: i for i, gene in enumerate(genes)}
     a, b = (np.array([place[pair[k]] for pair in pairs], dtype=np.int64) for k in (0, 1))
-    has = sparse.csr_matrix(X[:, [column[gene] for gene in genes]] >= min_counts).astype(np.int64)
-    counted = has[passed]
-    together = np.asarray((counted.T @ counted).todense()).reshape(len(genes), len(genes))
+    chosen = [column[gene] for gene in genes]
+    exclude = sparse.coo_matrix((np.ones(len(a), np.int64), (a, b)), (len(genes),) * 2).tocsr()
+    together = np.zeros((len(genes),) * 2, dtype=np.int64)
+    in_cell = np.zeros(len(passed), dtype=np.int32)
+    for here, block in Rows.of(X):
+        has = sparse.csr_matrix(block[:, chosen] >= min_counts).astype(np.int64)
+        counted = has[passed[here]]
+        together += (counted.T @ counted).toarray()
+        in_cell[here] = np.asarray((has @ exclude).multiply(has).sum(axis=1)).ravel()
     cells = np.diag(together)
     n = int(passed.sum())
     expected = cells[a] * cells[b] / max(n, 1)
-    exclude = sparse.coo_matrix((np.ones(len(a), np.int64), (a, b)), (len(genes),) * 2).tocsr()
-    both = (has @ exclude).multiply(has)
     return Spillover(
         pairs=list(pairs),
         cells_a=cells[a],
@@ -126,7 +132,7 @@ def spillover(
         observed=together[a, b],
         expected=expected,
         z=_score(together[a, b], expected, cells[a], cells[b], n),
-        in_cell=np.asarray(both.sum(axis=1)).ravel().astype(np.int32),
+        in_cell=in_cell,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,7 +70,8 @@ class CellLookup:
         int32 array of shape (number of nuclei + 1,): the cell that each nucleus belongs to,
         0 = none. Needed with `nuclei`.
     cache_bytes
-        Memory for chunks that are kept for the next batch. Only time depends on it.
+        Memory for chunks that are kept for the next batch. Only time depends on it: where it holds
+        a share s of the chunks, calls that need all of them read about 1 - s of them again.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class CellLookup:
         self.shape = (int(cells.shape[0]), int(cells.shape[1]))
         self.chunk = _chunk_shape(cells)
         self.chunks = ChunkCache(self._read, cache_bytes)
+        self._calls = itertools.count()
 
     def __call__(self, x: Float, y: Float, frame: Frame) -> npt.NDArray[np.int32]:
         """Cell at each position, and whether it lies in a nucleus of that cell.
@@ -114,9 +116,9 @@ class CellLookup:
         )  # fmt: skip
         order, sorted_within, start = _group(chunk, within, grid[0] * grid[1])
         used = np.flatnonzero(np.diff(start))
-        # Threads begin at different chunks, so that they do not wait for each other's reading.
-        turn = (threading.get_ident() // 64) % max(1, len(used))
-        for k in np.roll(used, turn):
+        # Forwards and backwards in turn: a call begins with what the last ones held at their end,
+        # and threads begin at different ends, so that they do not wait for each other's reading.
+        for k in used[:: 1 - 2 * (next(self._calls) % 2)]:
             members = slice(start[k], start[k + 1])
             gather(*self.chunks[int(k)], sorted_within[members], order[members], out)
         return out

@@ -1,7 +1,7 @@
 """Which outline each position lies in: exact, by a grid that leaves few positions to test.
 
 A square of the grid that no edge touches lies in the same outlines all over; only positions in the
-other squares are tested against the outlines whose edges pass there.
+other squares are tested, against the edges that pass there (see `vitrail.assign.grid`).
 
 A position on an edge belongs to the side on which x (then y) grows, as in `vitrail.rasterize`:
 outlines with a common edge neither share nor lose a position, and the centres of pixels belong to
@@ -11,6 +11,7 @@ the same outlines as their pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,18 +25,21 @@ from vitrail.rasterize import PixelPolygons, to_pixels
 
 # Squares along the typical outline, and most squares in all: memory and time to build against
 # positions that have to be tested.
-SQUARES_ACROSS = 10
+SQUARES_ACROSS = 8
 MOST_SQUARES = 1 << 27
 # Squares along a tile, as a power of two: what is known of a tile fits into a core's cache.
 TILE_BITS = 6
 
 OVERLAP = ("nearest", "score", "drop")
-NEAREST, SCORE, DROP = range(3)
 # Result for a position in several outlines that the policy `drop` gives to none.
 AMBIGUOUS = -1
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.integer]
+# Of outlines at positions: number of the outline, x, y.
+Floats = npt.NDArray[np.floating]
+Rank = Callable[[Ints, Floats, Floats], Float]
 
 
 class Grid(NamedTuple):
@@ -49,10 +53,12 @@ class Grid(NamedTuple):
         int32 array (height, width): 0 no outline; i + 1 wholly in outline i and in no other;
         -1 - k else, where k is the square's first entry.
     entry
-        int32 array (k, 4): twice the outline, plus one where the square lies wholly in it; the
-        square's next entry, -1 after the last; begin and end in `edge` of the edges to test.
-    edge
-        int32 array: first vertices of the edges of an outline that reach into a row of squares.
+        int32 array (k, 4): twice the outline, plus the parity of its edges left of the square; the
+        square's next entry, -1 after the last; begin and end of its terms.
+    term
+        int32 array: v for the edge from vertex v to the next, -1 - v for the end v of an edge left
+        of the square. A position lies in the outline where the parity and the number of terms that
+        hold are odd together.
     """
 
     x0: float
@@ -60,7 +66,7 @@ class Grid(NamedTuple):
     pitch: float
     square: Int
     entry: Int
-    edge: Int
+    term: Int
 
 
 class Outlines:
@@ -94,11 +100,7 @@ class Outlines:
             raise VitrailError(f"overlap: {overlap!r}, wanted one of {', '.join(OVERLAP)}.")
         if overlap == "score" and scores is None:
             raise VitrailError("overlap: 'score' without scores, wanted a score of each outline.")
-        self.overlap = OVERLAP.index(overlap)
-        self.centres = _centres(shapes, centres) if overlap == "nearest" else np.empty((0, 2))
-        self.scores = np.asarray(scores if overlap == "score" else [], dtype=np.float64)
-        _check_length("centres", self.centres, shapes, overlap == "nearest")
-        _check_length("scores", self.scores, shapes, overlap == "score")
+        self._rank = _rank(overlap, shapes, centres, scores)
         self.polygons = to_pixels(shapes, 1.0, (0.0, 0.0))
         self.grid = _grid(self.polygons)
 
@@ -115,11 +117,21 @@ class Outlines:
         """
         out = np.zeros(len(x), np.int32)
         grid = self.grid
-        order = _by_tile(x, y, grid.x0, grid.y0, grid.pitch, *grid.square.shape)
-        _locate(
-            x, y, order, *grid, self.polygons.xy, self.overlap, self.centres, self.scores, out
-        )  # fmt: skip
+        position, px, py = _by_tile(x, y, grid.x0, grid.y0, grid.pitch, *grid.square.shape)
+        several = _locate(position, px, py, *grid, self.polygons.xy, out)
+        if len(several):
+            out[several] = self._among(x[several], y[several])
         return out
+
+    def _among(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> Int:
+        """The outline that gets each of some positions, all of which lie in several."""
+        position, outline = self.members(x, y)
+        if self._rank is None:
+            return np.full(len(x), AMBIGUOUS, np.int32)
+        rank = self._rank(outline - 1, x[position], y[position])
+        order = np.lexsort((outline, rank, position))
+        _, first = np.unique(position[order], return_index=True)
+        return outline[order][first]
 
     def members(
         self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]
@@ -133,27 +145,52 @@ class Outlines:
         return _members(x, y, *self.grid, self.polygons.xy)
 
 
-def _centres(shapes: npt.NDArray[np.object_], centres: npt.ArrayLike | None) -> Float:
+def _rank(
+    overlap: str,
+    shapes: npt.NDArray[np.object_],
+    centres: npt.ArrayLike | None,
+    scores: npt.ArrayLike | None,
+) -> Rank | None:
+    """Rank of outlines at positions, lowest first; None for a policy that gives none of them any.
+
+    Centroids are computed where they are asked for: few outlines overlap.
+    """
+    if overlap == "score":
+        given = np.asarray(scores, dtype=np.float64)
+        _check_length("scores", given, shapes)
+        return lambda outline, x, y: -given[outline]
+    if overlap != "nearest":
+        return None
     if centres is not None:
-        return np.asarray(centres, dtype=np.float64)
+        known = np.asarray(centres, dtype=np.float64)
+        _check_length("centres", known, shapes)
+    else:
+        known = None
+
+    def square_distance(outline: Ints, x: Floats, y: Floats) -> Float:
+        centre = _centroids(shapes, outline) if known is None else known[outline]
+        return np.asarray((centre[:, 0] - x) ** 2 + (centre[:, 1] - y) ** 2)
+
+    return square_distance
+
+
+def _centroids(shapes: npt.NDArray[np.object_], chosen: Ints) -> Float:
     import shapely
 
-    found = np.full((len(shapes), 2), math.nan)
-    full = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    found[full] = shapely.get_coordinates(shapely.centroid(shapes[full]))
-    return found
+    unique, place = np.unique(chosen, return_inverse=True)
+    return shapely.get_coordinates(shapely.centroid(shapes[unique]))[place]
 
 
-def _check_length(name: str, values: Float, shapes: npt.NDArray[np.object_], used: bool) -> None:
-    if used and len(values) != len(shapes):
+def _check_length(name: str, values: Float, shapes: npt.NDArray[np.object_]) -> None:
+    if len(values) != len(shapes):
         raise VitrailError(f"{name}: {len(values)} of them, wanted {len(shapes)}, one an outline.")
 
 
 def _grid(polygons: PixelPolygons) -> Grid:
     xy = polygons.xy
     if len(xy) == 0:
-        entry, edge = np.empty((0, 4), np.int32), np.empty(0, np.int32)
-        return Grid(0.0, 0.0, 1.0, np.zeros((1, 1), np.int32), entry, edge)
+        entry, term = np.empty((0, 4), np.int32), np.empty(0, np.int32)
+        return Grid(0.0, 0.0, 1.0, np.zeros((1, 1), np.int32), entry, term)
     if not np.isfinite(xy).all():
         raise VitrailError("outlines: a corner is not a finite number, wanted numbers.")
     low, high = xy.min(axis=0), xy.max(axis=0)
@@ -164,7 +201,7 @@ def _grid(polygons: PixelPolygons) -> Grid:
     x0, y0 = (low - pitch / 2).tolist()
     width, height = (np.floor((high - low) / pitch).astype(int) + 2).tolist()
     scaled = replace(polygons, xy=(xy - [x0, y0]) / pitch)
-    return Grid(x0, y0, pitch, *build(scaled, height, width))
+    return Grid(x0, y0, pitch, *build(scaled, xy[:, 1].copy(), height, width))
 
 
 def _pitch(polygons: PixelPolygons, area: float, side: float) -> float:
@@ -182,25 +219,30 @@ def _pitch(polygons: PixelPolygons, area: float, side: float) -> float:
     return max(typical, least, magnitude * 2.0**-52 / (SLACK / 16), 1e-300)
 
 
+# Indices below are unsigned: numba would ask of signed ones whether they count from the end.
+
+
 @numba.njit(cache=True, nogil=True, inline="always")
-def _first_entry(x, y, x0, y0, pitch, square):  # type: ignore[no-untyped-def]
+def _first_entry(x, y, x0, y0, share, square):  # type: ignore[no-untyped-def]
     """Value of the square at a position; 0 outside of the grid and where it is not finite."""
-    column = np.floor((x - x0) / pitch)
-    row = np.floor((y - y0) / pitch)
-    if 0 <= column < square.shape[1] and 0 <= row < square.shape[0]:
-        return square[np.int64(row), np.int64(column)]
-    return np.int32(0)
+    column, row = (x - x0) * share, (y - y0) * share
+    inside = (column >= 0) & (column < square.shape[1]) & (row >= 0) & (row < square.shape[0])
+    return square[np.uint64(row), np.uint64(column)] if inside else np.int32(0)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _holds(x, y, xy, edge, begin, end):  # type: ignore[no-untyped-def]
-    """Whether an odd number of the outline's edges in a row lie left of a position."""
-    inside = False
-    for k in range(begin, end):
-        v = edge[k]
-        ay, by = xy[v, 1], xy[v + 1, 1]
+def _holds(x, y, xy, entry, e, term):  # type: ignore[no-untyped-def]
+    """Whether the outline of an entry holds a position in its square."""
+    inside = (entry[e, OUTLINE] & 1) == 1
+    for k in range(entry[e, BEGIN], entry[e, END]):
+        v = term[np.uint64(k)]
+        if v < 0:
+            inside ^= xy[np.uint64(-1 - v), 1] <= y
+            continue
+        a, b = np.uint64(v), np.uint64(v + 1)
+        ay, by = xy[a, 1], xy[b, 1]
         if (ay <= y) != (by <= y):
-            ax, bx = xy[v, 0], xy[v + 1, 0]
+            ax, bx = xy[a, 0], xy[b, 0]
             # Ends in the order of y, so that an edge gives the same bits in both directions.
             if ay > by:
                 ax, ay, bx, by = bx, by, ax, ay
@@ -210,73 +252,77 @@ def _holds(x, y, xy, edge, begin, end):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _by_tile(x, y, x0, y0, pitch, height, width):  # type: ignore[no-untyped-def]
-    """Positions within the grid in the order of its tiles, so that memory is read in one go."""
+    """Places and positions within the grid, by its tiles, so that memory is read in one go."""
+    share = 1.0 / pitch
     columns = (width >> TILE_BITS) + 1
     tiles = ((height >> TILE_BITS) + 1) * columns
     tile = np.empty(x.size, np.int32)
-    start = np.zeros(tiles + 1, np.int64)
+    # Positions outside of the grid come last.
+    start = np.zeros(tiles + 2, np.int64)
     for k in range(x.size):
-        column = np.floor((np.float64(x[k]) - x0) / pitch)
-        row = np.floor((np.float64(y[k]) - y0) / pitch)
-        tile[k] = -1
-        if 0 <= column < width and 0 <= row < height:
+        column, row = (x[k] - x0) * share, (y[k] - y0) * share
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        t = tiles
+        if inside:
             t = (np.int64(row) >> TILE_BITS) * columns + (np.int64(column) >> TILE_BITS)
-            tile[k] = t
-            start[t + 1] += 1
+        tile[k] = t
+        start[np.uint64(t + 1)] += 1
     for t in range(tiles):
         start[t + 1] += start[t]
-    order = np.empty(start[tiles], np.int64)
+    within = start[tiles]
+    place = np.empty(x.size, np.int64)
+    px, py = np.empty(x.size), np.empty(x.size)
     for k in range(x.size):
-        if tile[k] >= 0:
-            order[start[tile[k]]] = k
-            start[tile[k]] += 1
-    return order
+        t = np.uint64(tile[k])
+        at = np.uint64(start[t])
+        start[t] += 1
+        place[at], px[at], py[at] = k, x[k], y[k]
+    return place[:within], px[:within], py[:within]
 
 
 @numba.njit(cache=True, nogil=True)
-def _locate(  # type: ignore[no-untyped-def]
-    x, y, order, x0, y0, pitch, square, entry, edge, xy, overlap, centres, scores, out
-):  # fmt: skip
-    for k in order:
-        px, py = np.float64(x[k]), np.float64(y[k])
-        value = _first_entry(px, py, x0, y0, pitch, square)
-        if value >= 0:
-            out[k] = value
-            continue
-        found, best, best_rank = 0, -1, np.inf
-        e = -1 - value
-        while e >= 0:
-            i, whole = entry[e, OUTLINE] >> 1, entry[e, OUTLINE] & 1
-            if whole or _holds(px, py, xy, edge, entry[e, BEGIN], entry[e, END]):
-                found += 1
-                rank = 0.0
-                if overlap == NEAREST:
-                    rank = (centres[i, 0] - px) ** 2 + (centres[i, 1] - py) ** 2
-                elif overlap == SCORE:
-                    rank = -scores[i]
-                if best < 0 or rank < best_rank or (rank == best_rank and i < best):
-                    best, best_rank = i, rank
-            e = entry[e, FOLLOWING]
-        out[k] = AMBIGUOUS if overlap == DROP and found > 1 else best + 1
+def _locate(place, x, y, x0, y0, pitch, square, entry, term, xy, out):  # type: ignore[no-untyped-def]
+    """Write the outline at positions to their places; returns the places of those in several."""
+    share = 1.0 / pitch
+    several = np.empty(16, np.int64)
+    n = 0
+    for k in range(place.size):
+        value = _first_entry(x[k], y[k], x0, y0, share, square)
+        if value < 0:
+            e, value = -1 - value, 0
+            found = 0
+            while e >= 0:
+                here = np.uint64(e)
+                if _holds(x[k], y[k], xy, entry, here, term):
+                    found += 1
+                    value = (entry[here, OUTLINE] >> 1) + 1
+                e = entry[here, FOLLOWING]
+            if found > 1:
+                if n == several.size:
+                    several = np.concatenate((several, np.empty(n, np.int64)))
+                several[n] = place[k]
+                n += 1
+        out[np.uint64(place[k])] = value
+    return several[:n]
 
 
 @numba.njit(cache=True, nogil=True)
 def _members(  # type: ignore[no-untyped-def]
-    x, y, x0, y0, pitch, square, entry, edge, xy
+    x, y, x0, y0, pitch, square, entry, term, xy
 ):
     position = np.empty(x.size + 16, np.int64)
     outline = np.empty(x.size + 16, np.int32)
     n = 0
     for k in range(x.size):
         px, py = np.float64(x[k]), np.float64(y[k])
-        value = _first_entry(px, py, x0, y0, pitch, square)
+        value = _first_entry(px, py, x0, y0, 1.0 / pitch, square)
         start = n
         e = -1 - value
         if value > 0:
             position, outline, n = _append(position, outline, n, k, value)
         while value < 0 and e >= 0:
-            i, whole = entry[e, OUTLINE] >> 1, entry[e, OUTLINE] & 1
-            if whole or _holds(px, py, xy, edge, entry[e, BEGIN], entry[e, END]):
+            if _holds(px, py, xy, entry, e, term):
+                i = entry[e, OUTLINE] >> 1
                 position, outline, n = _append(position, outline, n, k, i + 1)
             e = entry[e, FOLLOWING]
         outline[start:n].sort()

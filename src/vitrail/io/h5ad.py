@@ -24,6 +24,8 @@ Array = npt.NDArray[Any]
 # Below this many bytes a compressed dataset costs more time and space than it saves.
 COMPRESS_FROM_BYTES = 1 << 16
 CHUNK_BYTES = 1 << 20
+# Groups of a file that hold matrices beside X.
+MATRICES = ("layers", "obsm")
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,30 @@ class CellMatrix:
 def read_h5ad(path: str | Path) -> CellMatrix:
     """Read all that vitrail's stages keep in a h5ad file (no obsp, varm, varp, raw)."""
     with h5py.File(path, "r") as file:
-        return CellMatrix(
-            X=read_element(file["X"]) if "X" in file else None,
-            obs=read_columns(file["obs"]),
-            obs_names=read_names(file["obs"]).tolist(),
-            var_names=read_names(file["var"]).tolist(),
-            var=read_columns(file["var"]),
-            **{
-                name: read_element(file[name]) if name in file else {}
-                for name in ("obsm", "layers", "uns")
-            },
-        )
+        cells = read_head(file)
+        cells.X = read_element(file["X"]) if "X" in file else None
+        for name in MATRICES:
+            getattr(cells, name).update(read_element(file[name]) if name in file else {})
+    return cells
+
+
+def read_head(file: h5py.File) -> CellMatrix:
+    """Read an open h5ad file but for its matrices: X is None, `layers` and `obsm` are empty."""
+    return CellMatrix(
+        X=None,
+        obs=read_columns(file["obs"]),
+        obs_names=read_names(file["obs"]).tolist(),
+        var_names=read_names(file["var"]).tolist(),
+        var=read_columns(file["var"]),
+        uns=read_element(file["uns"]) if "uns" in file else {},
+    )
+
+
+def copy_matrices(source: h5py.File, target: h5py.File) -> None:
+    """Copy `layers` and `obsm` from file to file as they are stored; none passes memory whole."""
+    for name in MATRICES:
+        for key in source.get(name, ()):
+            source.copy(source[name][key], target[name], key)
 
 
 def write_h5ad(

@@ -30,7 +30,7 @@ class LabelChunks:
 
     def __init__(self, array: Any) -> None:
         self._array = array
-        self.shape: tuple[int, int] = tuple(array.shape)
+        self.shape: tuple[int, ...] = tuple(array.shape)
         self.chunks: tuple[int, int] = tuple(array.chunks)
         self._folder = _chunk_folder(array)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from once import once
 
 from vitrail.segmentation import load
 from vitrail.segmentation.network import load_weights
@@ -45,7 +46,11 @@ def snakemake(folder, *arguments, config="extra.yaml"):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A folder with one image of a sheet that no target needs, trained and evaluated."""
-    folder = tmp_path_factory.mktemp("training")
+    return once(tmp_path_factory, "training", run)
+
+
+def run(folder):
+    folder.mkdir()
     write_examples(folder)
     (folder / "samples.tsv").write_text(SHEET + f"a\tx\tu\tgeneric\t{folder / 'i0.tif'}\t\t0.5\n")
     config = {
@@ -73,7 +78,6 @@ def finished(tmp_path_factory):
     (folder / "extra.yaml").write_text(yaml.safe_dump(config))
     done = snakemake(folder, "train", "evaluate")
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 def test_the_weights_are_a_segmenter(finished):
@@ -133,10 +137,14 @@ def test_scores_have_a_line_a_segmenter_and_metric(finished):
         ("evaluate", None, "evaluate.table is empty"),
     ],
 )
-def test_without_a_table_the_run_stops_with_one_sentence(finished, target, table, sentence):
+def test_without_a_table_the_run_stops_with_one_sentence(
+    finished, tmp_path, target, table, sentence
+):
     config = yaml.safe_load((finished / "extra.yaml").read_text())
     config[target]["table"] = table
-    (finished / "without.yaml").write_text(yaml.safe_dump(config))
-    done = snakemake(finished, target, "--dry-run", "--forceall", config="without.yaml")
+    (tmp_path / "without.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(
+        finished, target, "--dry-run", "--forceall", config=str(tmp_path / "without.yaml")
+    )
     assert done.returncode != 0
     assert sentence in done.stderr + done.stdout
