@@ -1,15 +1,17 @@
 """Print what a large cohort costs before its first job: the plan, and the start of each stage.
 
-Usage: python benchmarks/many_samples.py [SAMPLES]
+Usage: python benchmarks/many_samples.py [--samples N] [--plans]
 
-Plans (`snakemake --dry-run`) a sheet of SAMPLES (default 1,000) slides with transcripts in two
+Plans (`snakemake --dry-run`) a sheet of N (default 1,000) slides with transcripts in two
 shards each, and one of as many tables; the files exist and are empty, as a plan reads none. Then
 imports, in a new interpreter for each stage, all that the stage's script can import, three times,
-and takes the shortest. The time of the processor is what other work on the machine changes least.
+and takes the shortest (not with --plans). The time of the processor is what other work on the
+machine changes least.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import re
 import subprocess
@@ -115,12 +117,18 @@ def row(measured: Measure, digits: int) -> str:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--plans", action="store_true", help="measure no start of stages")
+    asked = parser.parse_args()
+    count = asked.samples
     print("| plan of | jobs | s | CPU s | peak MB |\n|---|---|---|---|---|")
     for kind, make in (("slides in two shards", slides), ("tables", tables)):
         with tempfile.TemporaryDirectory() as name:
             measured, jobs = plan(make(Path(name), count), Path(name))
         print(f"| {count} {kind} | {jobs} | {row(measured, 0)} |", flush=True)
+    if asked.plans:
+        return
     print("\n| start of stage | s | CPU s | peak MB |\n|---|---|---|---|")
     for stage in sorted(path.stem for path in (REPOSITORY / "scripts").glob("*.py")):
         print(f"| {stage} | {row(start(stage), 2)} |", flush=True)

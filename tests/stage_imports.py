@@ -1,6 +1,6 @@
 """What a stage's script imports, found by reading the code and running none of it.
 
-`vitrail.provenance.code_hash` follows imports from module to module, which is right for a hash: too
+`vitrail.code_hash` follows imports from module to module, which is right for a hash: too
 much is harmless. An environment shall hold what its stage uses and no more, so here they are
 followed from function to function: what a function imports counts once something that runs names
 the function. A method counts once its class is named, and its own name after a dot, whatever stands

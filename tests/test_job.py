@@ -107,4 +107,7 @@ def test_the_time_of_imports_is_told_apart(tmp_path, monkeypatch):
             import outer_module  # noqa: F401
         time.sleep(0.2)
     assert 0.2 <= clock.seconds < 0.39
+    # A module that sleeps takes time, and none of the processor's.
+    assert clock.cpu_seconds < 0.1
+    assert set(clock.usage()) == {"imports_s", "imports_cpu_s"}
     assert __import__ is before

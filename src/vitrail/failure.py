@@ -43,9 +43,13 @@ def explain(error: BaseException, inputs: Iterable[str], outputs: Iterable[str])
 
     broken = first_unreadable(inputs)
     if broken:
-        path, found = broken
-        return f"{path}: cannot be read ({found}); remove it and run again, to have it made anew."
+        return unreadable(*broken)
     return f"stopped by an error that was not foreseen, {type(error).__name__}: {message}"
+
+
+def unreadable(path: str, found: str) -> str:
+    """The sentence about a file that a stage has written and that is broken now."""
+    return f"{path}: cannot be read ({found}); remove it and run again, to have it made anew."
 
 
 def error_number(error: BaseException | None) -> int | None:

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +25,8 @@ from typing import Any, NoReturn
 
 from vitrail import warm
 from vitrail.errors import VitrailError
+from vitrail.failure import explain, unreadable
+from vitrail.io import seal
 from vitrail.progress import Progress
 from vitrail.provenance import record
 
@@ -74,8 +76,9 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     """Run a stage: fixed threads, a log, outputs renamed when complete, no life of its own.
 
     A `VitrailError` ends the job with its one sentence, anything else with a sentence of
-    `vitrail.failure` below its stack trace. A small job is run by the workflow's warm interpreter,
-    see `vitrail.warm`.
+    `vitrail.failure` below its stack trace. HDF5 files are sealed when they are complete and
+    compared with their seals before they are read, see `vitrail.io.seal`. A small job is run by
+    the workflow's warm interpreter, see `vitrail.warm`.
     """
     warm.hand_over(list(snakemake.input), snakemake.threads)
     started = time.monotonic()
@@ -86,20 +89,32 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
     imports = _ImportClock()
     if os.environ.get(RUNTIME_VARIABLE):
         runtime = snakemake.resources.get("runtime")
-        # A rule that asks for no time, as training, has no limit.
+        # A user may take it from a rule.
         if runtime is not None:
             _stop_after(runtime, snakemake.rule, log, terminal)
     try:
         with imports, written_atomically(dict(snakemake.output.items())) as output:
+            _check_seals(snakemake.input)
             main(Job(snakemake, output, log))
+            _seal(output.values())
     except VitrailError as error:
         _fail(str(error), snakemake.rule, log, terminal)
     except Exception as error:
         log.exception("stack trace")
-        from vitrail.failure import explain
-
         _fail(explain(error, snakemake.input, snakemake.output), snakemake.rule, log, terminal)
-    log.info("usage %s", json.dumps({**_usage(started), "imports_s": round(imports.seconds, 2)}))
+    log.info("usage %s", json.dumps({**_usage(started), **imports.usage()}))
+
+
+def _check_seals(inputs: Iterable[str]) -> None:
+    for path in inputs:
+        if path.endswith(seal.SUFFIX) and (found := seal.broken_seal(path)):
+            raise VitrailError(unreadable(path, found))
+
+
+def _seal(outputs: Iterable[Path]) -> None:
+    for path in outputs:
+        if path.suffix == seal.SUFFIX:
+            seal.seal(path)
 
 
 def _stop_after(minutes: int, stage: str, log: logging.Logger, terminal: int | None) -> None:
@@ -243,6 +258,7 @@ class _ImportClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
         self._depth = 0
         self._import = builtins.__import__
 
@@ -252,16 +268,24 @@ class _ImportClock:
     def __exit__(self, *error: object) -> None:
         builtins.__import__ = self._import
 
+    def usage(self) -> dict[str, float]:
+        """What the imports took, for the log."""
+        return {
+            "imports_s": round(self.seconds, 2),
+            "imports_cpu_s": round(self.cpu_seconds, 2),
+        }
+
     def _timed(self, *arguments: Any, **options: Any) -> Any:
         if self._depth or threading.current_thread() is not threading.main_thread():
             return self._import(*arguments, **options)
         self._depth += 1
-        start = time.monotonic()
+        start, cpu_start = time.monotonic(), time.thread_time()
         try:
             return self._import(*arguments, **options)
         finally:
             self._depth -= 1
             self.seconds += time.monotonic() - start
+            self.cpu_seconds += time.thread_time() - cpu_start
 
 
 def _usage(started: float) -> dict[str, float]:

@@ -24,6 +24,12 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
+def finished(by_watershed):
+    """Most of these faults make a slide anew, which shall not take long."""
+    return by_watershed
+
+
+@pytest.fixture
 def run(finished, tmp_path):
     return finished.copy(tmp_path / "run")
 
@@ -103,8 +109,8 @@ def test_pixels_that_are_no_number_or_negative(finished, run):
     log = (run.folder / "results/logs/B/ingest.log").read_text()
     assert "53 pixels were not finite and became 0" in log
     stored = open_slide(run.folder / "results/B/slide.zarr", run.folder / "results/B/slide.json")
-    assert not stored.read(10, 15, 20, 30)[0].any()
-    assert (stored.read(200, 210, 300, 310) == -7.0).all()
+    assert not stored.read(10, 20, 15, 30)[0].any()
+    assert (stored.read(200, 300, 210, 310) == -7.0).all()
     path.write_bytes(content)
     ends_with_undisturbed_bits(finished, run)
     print("53 pixels without a number, 200 negative ones: counted, and the run ends")
@@ -132,7 +138,7 @@ def test_a_flipped_byte_in_a_weight_file(run):
     result = run.snakemake("--forcerun", "segment", "--until", "segment")
     assert result.returncode != 0, "the stage took a broken weight file"
     found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert "cells.pt is damaged: its member 'cells/" in result.stdout
+    assert "cells.pt is damaged: " in result.stdout
     assert f"(the file hashes to {found})" in result.stdout
     flip(weights)
     run.run("stitch")
@@ -149,15 +155,18 @@ def flip(path):
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
-# Zarr, Parquet and archives of numpy keep checksums; HDF5 keeps none of small arrays, and a flipped
-# byte there is read as it is.
+# Zarr, Parquet and archives of numpy keep checksums; HDF5 files have a seal.
 CORRUPT = {
     "slide.zarr/images/image/s0/c/0/0/0": "tile",
     "segmentation/labels.zarr": "matrix",
-    "segmentation/cells.parquet": "matrix",
-    "transcripts.zarr/points/transcripts/points.parquet/part.0.parquet": "matrix",
+    "transcripts.zarr/points.parquet/part.0.parquet": "matrix",
+    "counts.h5ad": "annotate",
+    "annotated.h5ad": "graph",
     "graph.npz": "portrait",
+    # Its middle are the outlines.
+    "segmentation/cells.parquet": "assemble",
     "portraits.npz": "compare",
+    "B.h5ad": "cohort",
 }
 
 
@@ -177,12 +186,31 @@ def test_a_flipped_byte_in_each_file_between_stages(finished, run):
     print(f"flipped byte: named in each of {len(CORRUPT)} files, then the same bits")
 
 
-def test_clocks_that_differ_by_an_hour(finished, run):
-    """Files that another machine wrote an hour ahead or behind; the run ends, and then rests."""
+def test_a_clock_that_is_an_hour_behind(finished, run):
+    """Half of B's files were written by a machine whose clock differs."""
     moments = random.Random(5)
-    files = sorted((run.folder / "results/B").glob("*.*"))
+    files = sorted(path for path in (run.folder / "results/B").glob("*.*") if path.is_file())
     for path in [*files, run.folder / "results/cohort/comparison.parquet"]:
-        if path.is_file():
-            stamp = time.time() + moments.choice((-3600, 3600))
-            os.utime(path, (stamp, stamp))
+        if moments.random() < 0.5:
+            shift_time(path, -3600)
     ends_with_undisturbed_bits(finished, run)
+
+
+def test_a_clock_that_is_an_hour_ahead(finished, run):
+    """Snakemake names the file from the future; touched once, the results are taken as they are.
+
+    By itself it would be taken for what it is, unchanged; but a stage that reads it has to run.
+    """
+    shift_time(run.folder / "results/B/slide.json", 3600)
+    shift_time(run.folder / "results/B/tiles.parquet", -3600)
+    result = run.snakemake()
+    assert result.returncode != 0
+    assert "than input results/B/slide.json" in result.stdout
+    assert "This could indicate a clock skew problem" in result.stdout
+    run.run("--touch")
+    ends_with_undisturbed_bits(finished, run)
+
+
+def shift_time(path, seconds):
+    stamp = time.time() + seconds
+    os.utime(path, (stamp, stamp))

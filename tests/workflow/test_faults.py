@@ -43,8 +43,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file syste
 
 
 @pytest.fixture
-def run(finished, tmp_path):
-    return finished.copy(tmp_path / "run")
+def run(by_watershed, tmp_path):
+    return by_watershed.copy(tmp_path / "run")
 
 
 @contextmanager
@@ -79,9 +79,15 @@ def fill(results):
 
 
 @needs_root
-@pytest.mark.parametrize("outputs", [OF_PIXELS, OF_CELLS], ids=["pixels", "cells"])
-def test_a_disk_that_is_full_in_each_stage(finished, run, outputs):
+@pytest.mark.parametrize(
+    ("undisturbed", "outputs"),
+    [("finished", OF_PIXELS), ("by_watershed", OF_CELLS)],
+    ids=["pixels", "cells"],
+)
+def test_a_disk_that_is_full_in_each_stage(request, tmp_path, undisturbed, outputs):
     """From the last stage to the first, each wanted by itself, so that only it has to write."""
+    finished = request.getfixturevalue(undisturbed)
+    run = finished.copy(tmp_path / "run")
     with own_file_system(run, 64 << 20) as results:
         for stage, names in reversed(outputs.items()):
             for name in names:
@@ -100,14 +106,14 @@ def test_a_disk_that_is_full_in_each_stage(finished, run, outputs):
 
 
 @needs_root
-def test_results_that_are_read_only(finished, run):
+def test_results_that_are_read_only(by_watershed, run):
     with own_file_system(run, 64 << 20) as results:
         subprocess.run(["mount", "-o", "remount,ro", str(results)], check=True)
         result = run.snakemake("--forcerun", "graph")
         assert result.returncode != 0
         assert "results: is not writable, wanted a folder for the results." in result.stdout
         subprocess.run(["mount", "-o", "remount,rw", str(results)], check=True)
-        ends_with_undisturbed_bits(finished, run)
+        ends_with_undisturbed_bits(by_watershed, run)
 
 
 SLEEPER = """
@@ -118,7 +124,7 @@ def segment(image, context):
 """
 
 
-def test_a_worker_that_hangs(finished, run):
+def test_a_worker_that_hangs(by_watershed, run):
     (run.folder / "sleeper.py").write_text(SLEEPER)
     limit = ["--config", "segment={segmenter: sleeper:segment}", "stop_after_runtime=true"]
     path = f"{run.folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
@@ -127,4 +133,4 @@ def test_a_worker_that_hangs(finished, run):
     )
     assert result.returncode != 0
     assert "segment: stopped after its runtime of 1 minutes" in result.stdout
-    ends_with_undisturbed_bits(finished, run)
+    ends_with_undisturbed_bits(by_watershed, run)

@@ -14,7 +14,16 @@ ROOT = Path(str(workflow.current_basedir)).parents[1].resolve()
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from vitrail import provenance, readers, segmentation, settings, sheet, slurm, warm
+from vitrail import (
+    code_hash,
+    provenance,
+    readers,
+    segmentation,
+    settings,
+    sheet,
+    slurm,
+    warm,
+)
 from vitrail import workflow as support
 from vitrail.errors import VitrailError
 
@@ -189,7 +198,10 @@ def code_of(stage):
 
 def hash_code():
     scripts = (ROOT / "scripts").glob("*.py")
-    return {path.stem: provenance.code_hash(path, SOURCE) for path in scripts}
+    hashes = code_hash.CodeHashes(SOURCE, Path(".snakemake/vitrail-code.json"))
+    found = {path.stem: hashes.of(path) for path in scripts}
+    hashes.remember()
+    return found
 
 
 CODE = support.shared_hashes(ROOT, workflow.is_main_process, hash_code)

@@ -18,6 +18,7 @@ rule evaluate:
     threads: 1
     resources:
         mem_mb=memory(1000),
+        runtime=minutes(10),
     params:
         names=list(CONFIG["evaluate"]["segmenters"]),
         code=code_of("evaluate"),

@@ -16,6 +16,7 @@ rule prepare:
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(15, 0.02),
     params:
         settings=segmenter_settings,
         weights=shipped_weights,

@@ -18,6 +18,7 @@ rule score:
     threads: 1
     resources:
         mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         settings={
             key: value

@@ -53,6 +53,14 @@ def training_inputs(wildcards):
     return files | ({"start": located(asked["start"])} if asked["start"] else {})
 
 
+def training_minutes():
+    """Minutes for a training: six seconds a step of the default size, as two slow cores need."""
+    asked = stage_settings("train")
+    steps = asked["steps"] + asked["self_identification"] * asked["pretraining"]
+    size = asked["batch"] * (asked["crop"] * asked["width"]) ** 2
+    return 60 + 0.1 * steps * size / (8 * (224 * 16) ** 2)
+
+
 def evaluated(name):
     """The section `segment` for one of the segmenters to evaluate, without the others' options."""
     changes = CONFIG["evaluate"]["segmenters"][name] or {}

@@ -15,6 +15,7 @@ rule train:
     threads: CONFIG["train"]["threads"]
     resources:
         mem_mb=memory(6000),
+        runtime=minutes(training_minutes()),
     params:
         settings=stage_settings("train"),
         checkpoints=f"{TRAINING}-checkpoints",

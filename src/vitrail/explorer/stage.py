@@ -10,13 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import shapely
 
 from vitrail.explorer.counts import write_counts, write_groups
 from vitrail.explorer.image import write_image
 from vitrail.explorer.outlines import write_outlines
 from vitrail.explorer.transcripts import ROW, write_transcripts
+from vitrail.io import parquet
 from vitrail.io.geoparquet import read_geoparquet
 from vitrail.io.h5ad import read_columns, read_element, read_names
 from vitrail.io.points import part_paths
@@ -125,7 +125,7 @@ def _rows(transcripts: Path, genes: list[str], slide: Slide) -> Iterator[npt.NDA
     height, width = slide.shape
     extent = np.array([width, height]) * slide.pixel_size
     for path in part_paths(transcripts):
-        table = pq.read_table(path).unify_dictionaries().combine_chunks()
+        table = parquet.read(path).unify_dictionaries().combine_chunks()
         if not table.num_rows:
             continue
         xy = np.stack([table[axis].to_numpy() for axis in ("x", "y")], axis=1) - slide.origin

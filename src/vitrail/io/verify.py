@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from vitrail.io.seal import broken_seal
+
 
 def first_unreadable(paths: Iterable[str | Path]) -> tuple[str, str] | None:
     """Read files to their end, checksums included, and tell of the first that cannot be read.
@@ -77,7 +79,10 @@ def _read_archive(path: Path) -> str | None:
     return f"its member '{broken}' does not have its checksum" if broken else None
 
 
-def _read_h5(path: Path) -> None:
+def _read_h5(path: Path) -> str | None:
+    broken = broken_seal(path)
+    if broken:
+        return broken
     import h5py
 
     def read(_: str, item: Any) -> None:
@@ -91,6 +96,7 @@ def _read_h5(path: Path) -> None:
 
     with h5py.File(path) as file:
         file.visititems(read)
+    return None
 
 
 def _read_array(folder: Path) -> str | None:

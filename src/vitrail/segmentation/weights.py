@@ -135,12 +135,11 @@ def check_whole(path: Path) -> None:
             f"{known}; wanted: the file as it was made"
         )
     if known is None and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            broken = _broken_member(archive)
-        if broken:
+        damage = _damage(path)
+        if damage:
             raise VitrailError(
-                f"{path} is damaged: its member '{broken}' does not have its checksum (the file "
-                f"hashes to {found}); wanted: the file as it was made"
+                f"{path} is damaged: {damage} (the file hashes to {found}); "
+                "wanted: the file as it was made"
             )
 
 
@@ -160,16 +159,23 @@ def _hash_of_card(card: Path) -> str | None:
         return None
 
 
-def _broken_member(archive: zipfile.ZipFile) -> str | None:
+def _damage(path: Path) -> str | None:
+    """What is wrong with an archive; None where all its members have their checksums."""
     try:
-        return archive.testzip()
-    except zipfile.BadZipFile as error:
-        return str(error)
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+    # A broken header raises what its broken part is good for: a name that is no text, an unknown
+    # way of compression, a size beyond the end.
+    except Exception as error:
+        return f"{type(error).__name__}, {error}"
+    return f"its member '{member}' does not have its checksum" if member else None
 
 
 def is_torchscript(path: Path) -> bool:
     """Whether a file is a compiled TorchScript module, which carries its code, not a state dict."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name for name in archive.namelist())
+    # No archive, or a damaged one, of which `check_whole` tells.
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())

@@ -148,6 +148,26 @@ def test_a_flipped_byte_is_named_without_a_card(tmp_path, part):
     assert file_hash(path) in str(caught.value)
 
 
+def test_a_flipped_byte_anywhere_is_named_or_changes_nothing(tmp_path):
+    """Headers of an archive hold what nobody reads, as the date of a member; all else is seen."""
+    path = tmp_path / "nuclei.pt"
+    save_weights(path, randomised(build(2, 2, diameter=20, seed=5)), "nuclei")
+    state = load_weights(path)[0].state_dict()
+    places = np.random.default_rng(4).integers(0, path.stat().st_size, 150)
+    sentences = []
+    for place in places:
+        flip(path, int(place))
+        assert weights.is_torchscript(path) is False
+        try:
+            found = load_weights(path)[0].state_dict()
+            assert all(torch.equal(state[key], found[key]) for key in state)
+        except VitrailError as error:
+            sentences.append(str(error))
+        flip(path, int(place))
+    assert len(sentences) > len(places) / 2
+    assert all(sentence.startswith(str(path)) for sentence in sentences)
+
+
 @pytest.mark.parametrize("kind", ["nuclei", "cells"])
 def test_shipped_weights_are_those_of_their_model_card(kind):
     path = weights.find(kind)
