@@ -164,7 +164,10 @@ def concatenate(parts: Sequence[Candidates]) -> Candidates:
         if field.name != "offset"
     }
     joined["offset"] = masks.offsets(joined["box"])
-    return take(Candidates(**joined), np.argsort(joined["tile"], kind="stable"))
+    candidates = Candidates(**joined)
+    if (np.diff(joined["tile"]) >= 0).all():
+        return candidates
+    return take(candidates, np.argsort(joined["tile"], kind="stable"))
 
 
 def take(candidates: Candidates, order: Ints) -> Candidates:
@@ -175,7 +178,6 @@ def take(candidates: Candidates, order: Ints) -> Candidates:
         if field.name not in ("mask", "offset")
     }
     chosen["offset"] = masks.offsets(chosen["box"])
-    length = np.diff(chosen["offset"])
-    at = np.repeat(candidates.offset[order] - chosen["offset"][:-1], length)
-    chosen["mask"] = candidates.mask[at + np.arange(len(at))]
+    chosen["mask"] = np.empty(chosen["offset"][-1], np.uint8)
+    masks.copy(candidates.mask, candidates.offset, order, chosen["mask"], chosen["offset"])
     return Candidates(**chosen)

@@ -51,6 +51,15 @@ def clear(mask, start, pixel):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def copy(mask, offset, order, new_mask, new_offset):  # type: ignore[no-untyped-def]
+    """Copy packed masks in the given order to where `new_offset` puts them."""
+    for k in range(order.size):
+        start = offset[order[k]]
+        for byte in range(new_offset[k + 1] - new_offset[k]):
+            new_mask[new_offset[k] + byte] = mask[start + byte]
+
+
+@njit(cache=True)
 def measure(box, mask, offset):  # type: ignore[no-untyped-def]
     """Area and integer sums of the pixel indices of each instance: three int64 (n,)."""
     n = box.shape[0]

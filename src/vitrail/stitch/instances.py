@@ -70,8 +70,8 @@ class Instances:
             if field.name not in ("mask", "offset")
         }
         chosen["offset"] = masks.offsets(chosen["box"])
-        at = np.repeat(self.offset[order] - chosen["offset"][:-1], np.diff(chosen["offset"]))
-        chosen["mask"] = self.mask[at + np.arange(len(at))]
+        chosen["mask"] = np.empty(chosen["offset"][-1], np.uint8)
+        masks.copy(self.mask, self.offset, order, chosen["mask"], chosen["offset"])
         return Instances(**chosen)
 
     def sorted(self) -> Instances:
