@@ -33,7 +33,9 @@ def main():
     table = usage(folder / "results/logs")
     with pd.option_context("display.width", 120, "display.max_rows", 100):
         print(table.to_string())
-    size = sum(path.lstat().st_size for path in (folder / "results").rglob("*"))
+    files = [path.lstat() for path in (folder / "results").rglob("*")]
+    # A file that is linked to is on the disk once.
+    size = sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())
     print(f"{size / 1e9:.1f} GB in results")
     sys.exit(done.returncode)
 
