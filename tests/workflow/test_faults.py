@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from contextlib import contextmanager, suppress
+from itertools import chain
 
 import pytest
 from undisturbed import ends_with_undisturbed_bits, remove
@@ -80,15 +81,18 @@ def fill(results):
 
 @needs_root
 @pytest.mark.parametrize(
-    ("undisturbed", "outputs"),
-    [("finished", OF_PIXELS), ("by_watershed", OF_CELLS)],
+    ("undisturbed", "outputs", "later"),
+    [("finished", OF_PIXELS, OF_CELLS), ("by_watershed", OF_CELLS, {})],
     ids=["pixels", "cells"],
 )
-def test_a_disk_that_is_full_in_each_stage(request, tmp_path, undisturbed, outputs):
+def test_a_disk_that_is_full_in_each_stage(request, tmp_path, undisturbed, outputs, later):
     """From the last stage to the first, each wanted by itself, so that only it has to write."""
     finished = request.getfixturevalue(undisturbed)
     run = finished.copy(tmp_path / "run")
     with own_file_system(run, 64 << 20) as results:
+        # What is finished does not ask for what it was made from.
+        for name in chain(*later.values()):
+            remove(results / name)
         for stage, names in reversed(outputs.items()):
             for name in names:
                 remove(results / name)
@@ -133,4 +137,7 @@ def test_a_worker_that_hangs(by_watershed, run):
     )
     assert result.returncode != 0
     assert "segment: stopped after its runtime of 1 minutes" in result.stdout
+    for name in "AB":
+        # What the sleeper wanted to be measured; the watershed wants nothing.
+        remove(run.folder / "results" / name / "prepared.json")
     ends_with_undisturbed_bits(by_watershed, run)
