@@ -107,7 +107,7 @@ def run(main: Callable[[Job], None], snakemake: Any) -> None:
 
 def _check_seals(inputs: Iterable[str]) -> None:
     for path in inputs:
-        if path.endswith(seal.SUFFIX) and (found := seal.broken_seal(path)):
+        if str(path).endswith(seal.SUFFIX) and (found := seal.broken_seal(path)):
             raise VitrailError(unreadable(path, found))
 
 
