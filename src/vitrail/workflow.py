@@ -71,6 +71,27 @@ def stop_after_runtime(wanted: bool) -> None:
     os.environ[RUNTIME_VARIABLE] = "yes" if wanted else ""
 
 
+def keep_locks_of_others() -> None:
+    """Let a run that ends remove its own locks alone; ``--unlock`` still removes all.
+
+    Snakemake removes the folder of all locks, which takes those of another run with it, or stops
+    one that is about to write its own.
+    """
+    from snakemake.persistence.file import FilePersistence
+
+    delete_all = FilePersistence._delete_locks
+    if delete_all.__module__ == __name__:
+        return
+
+    def delete(persistence: Any) -> None:
+        for path in persistence._lockfile.values():
+            Path(path).unlink(missing_ok=True)
+        persistence._lockfile.clear()
+
+    FilePersistence._delete_locks = delete
+    FilePersistence.cleanup_locks = delete_all
+
+
 def take_over(state: Path) -> bool:
     """Record this process as an owner of a working directory; remove locks that dead ones left.
 

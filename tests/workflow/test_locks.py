@@ -81,3 +81,25 @@ def test_stage_names_become_files():
         "results/B/graph.npz",
         "all",
     ]
+
+
+def test_a_run_removes_its_own_locks_and_unlocking_removes_all(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from snakemake.persistence.file import FilePersistence
+from vitrail.workflow import keep_locks_of_others
+keep_locks_of_others()
+keep_locks_of_others()
+folder = Path(sys.argv[1])
+run = FilePersistence.__new__(FilePersistence)
+run._lockdir, run._lockfile = str(folder), {}
+(folder / "0.input.lock").write_text("another run's\\n")
+run._write_locks("input", ["mine"])
+assert sorted(path.name for path in folder.iterdir()) == ["0.input.lock", "1.input.lock"]
+run.unlock()
+assert sorted(path.name for path in folder.iterdir()) == ["0.input.lock"]
+run.cleanup_locks()
+assert not folder.exists()
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

@@ -104,6 +104,7 @@ def serve_warm_interpreter():
 
 support.share_source(SOURCE)
 support.announce()
+support.keep_locks_of_others()
 support.stop_after_runtime(CONFIG["stop_after_runtime"])
 warm.forget()
 if workflow.remote_exec and slurm.runs_several_jobs(sys.argv):
