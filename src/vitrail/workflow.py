@@ -75,10 +75,12 @@ def keep_locks_of_others() -> None:
     """Let a run that ends remove its own locks alone; ``--unlock`` still removes all.
 
     Snakemake removes the folder of all locks, which takes those of another run with it, or stops
-    one that is about to write its own.
+    one that is about to write its own. Versions that keep locks elsewhere are left as they are.
     """
-    from snakemake.persistence.file import FilePersistence
-
+    try:
+        from snakemake.persistence.file import FilePersistence
+    except ImportError:
+        return
     delete_all = FilePersistence._delete_locks
     if delete_all.__module__ == __name__:
         return
