@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from vitrail.segmentation import load, match, score, shipped_weights, weight_files
+from vitrail.segmentation.contract import Context
+from vitrail.segmentation.flows import TYPICAL_UM
 from vitrail.segmentation.network import load_weights
+from vitrail.segmentation.predictor import PLAUSIBLE, Estimate
 from vitrail.synthesize import read_spec
 from vitrail.training.synthetic import make_field
 
@@ -78,3 +82,15 @@ def test_magnified_nuclei_are_found(field, factor):
     result = match(truth, load("nuclei").segment(image), 0.5)
     f1 = 2 * result.true_positives / (result.truth_count + result.predicted_count)
     assert f1 >= 0.9
+
+
+def test_the_default_halo_is_enough_for_every_diameter_that_is_estimated():
+    """For a pixel of a micrometre, at the largest diameters that the size models may give."""
+    segmenter = load("flows")
+    largest = {
+        kind: Estimate(PLAUSIBLE * TYPICAL_UM[kind], np.zeros(1, np.float32)).as_json()
+        for kind in NAMES
+    }
+    context = Context(1.0, {"nucleus": 0, "cytoplasm": 1}, {"flows": largest})
+    halo = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())["tile"]["halo_um"]
+    assert 40 < segmenter.reach_um(context) <= halo
