@@ -16,6 +16,12 @@ import numpy.typing as npt
 STRIDE = 64
 # Position in a chunk is one number of 32 bits.
 MAX_SIDE = 1 << 16
+# Pixels that are compared with their left neighbours at once.
+AT_ONCE = 8
+# Bytes of runs a look-up up to which reading all of them first is faster, and those that a core's
+# cache holds.
+BYTES_PER_LOOKUP = 512
+IN_CACHE = 1 << 19
 
 
 class Runs(NamedTuple):
@@ -120,20 +126,57 @@ def _encode(labels, runs):  # type: ignore[no-untyped-def]
     label = np.empty(runs, np.int32)
     n = 0
     for i in range(h):
-        row = labels[i]
-        for start in range(0, w, STRIDE):
-            for j in range(start, min(start + STRIDE, w)):
-                if j == 0 or row[j] != row[j - 1]:
-                    column[n], label[n] = j, row[j]
-                    n += 1
-                if j == start:
-                    first[i, start // STRIDE] = n - 1
+        row, begin = labels[i], n
+        column[n], label[n] = 0, row[0]
+        n += 1
+        groups = (w - 1) // AT_ONCE
+        for group in range(groups):
+            left = 1 + group * AT_ONCE
+            if _changes(row, left):
+                n = _append_runs(row, left, left + AT_ONCE, column, label, n)
+        n = _append_runs(row, 1 + groups * AT_ONCE, w, column, label, n)
+        run = begin
+        for k in range(first.shape[1]):
+            while run + 1 < n and column[run + 1] <= k * STRIDE:
+                run += 1
+            first[i, k] = run
     return first, column, label
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _append_runs(row, begin, end, column, label, n):  # type: ignore[no-untyped-def]
+    """Add the runs that begin in some columns of a row; returns the new number of runs."""
+    for j in range(begin, end):
+        if row[j] != row[j - 1]:
+            column[n], label[n] = j, row[j]
+            n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _changes(row, j):  # type: ignore[no-untyped-def]
+    """Whether one of `AT_ONCE` pixels from j on differs from its left neighbour.
+
+    Written out, since the compiler then compares them with one instruction.
+    """
+    return (
+        (row[j] ^ row[j - 1])
+        | (row[j + 1] ^ row[j])
+        | (row[j + 2] ^ row[j + 1])
+        | (row[j + 3] ^ row[j + 2])
+        | (row[j + 4] ^ row[j + 3])
+        | (row[j + 5] ^ row[j + 4])
+        | (row[j + 6] ^ row[j + 5])
+        | (row[j + 7] ^ row[j + 6])
+    ) != 0
 
 
 @numba.njit(cache=True, nogil=True)
 def gather(first, column, label, within, order, out):  # type: ignore[no-untyped-def]
     """Write the label of each pixel (row << 16 | column, in the chunk) to out[order]."""
+    size = first.nbytes + column.nbytes + label.nbytes
+    if size <= min(IN_CACHE, BYTES_PER_LOOKUP * within.size):
+        _read_through(first, column, label)
     last = label.size - 1
     for k in range(within.size):
         y, x = within[k] >> 16, within[k] & 0xFFFF
@@ -142,3 +185,18 @@ def gather(first, column, label, within, order, out):  # type: ignore[no-untyped
         while run < last and column[run] < column[run + 1] <= x:
             run += 1
         out[order[k]] = label[run]
+
+
+@numba.njit(cache=True, nogil=True)
+def _read_through(first, column, label):  # type: ignore[no-untyped-def]
+    """Bring a chunk into the cache at the speed of memory; look-ups would wait for each line.
+
+    Returns a number, so that the compiler leaves nothing out.
+    """
+    found = 0
+    for part in (first.ravel(), label):
+        for k in range(0, part.size, 16):
+            found ^= part[k]
+    for k in range(0, column.size, 32):
+        found ^= column[k]
+    return found

@@ -18,9 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.assign.lookup import NOT_FINITE, NOT_INSIDE, SEVERAL
 from vitrail.errors import VitrailError
 
 STATUS = (
@@ -41,24 +43,52 @@ NUCLEUS, CYTOPLASM, NO_COMPARTMENT = range(len(COMPARTMENT))
 
 Codes = npt.NDArray[np.int8]
 Bools = npt.NDArray[np.bool_]
+Int = npt.NDArray[np.int32]
 
 
-def precedence(n: int, reasons: Mapping[int, Bools], otherwise: int = CELL) -> Codes:
-    """Status codes: of each row's reasons, the first in the mapping's order.
+def settle(
+    packed: Int, is_control: Bools, low_quality: Bools, off_plane: Bools
+) -> tuple[Codes, Int, Codes]:
+    """Status, cell and compartment of transcripts.
 
     Parameters
     ----------
-    n
-        Number of rows.
-    reasons
-        Status code to bool array of shape (n,), strongest first.
-    otherwise
-        Code of rows without a reason.
+    packed
+        int32 array of shape (n,), what a look-up gave, see `vitrail.assign.lookup`.
+    is_control, low_quality, off_plane
+        bool arrays of shape (n,): the gene is a control, the quality or the plane keeps it out.
+
+    Returns
+    -------
+    status int8, cell int32 (0 = none) and compartment int8, each of shape (n,).
     """
-    status = np.full(n, otherwise, dtype=np.int8)
-    for code, holds in reversed(list(reasons.items())):
-        status[holds] = code
-    return status
+    found: tuple[Codes, Int, Codes] = _settle(packed, is_control, low_quality, off_plane)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _settle(packed, is_control, low_quality, off_plane):  # type: ignore[no-untyped-def]
+    n = packed.size
+    status, cell, compartment = np.empty(n, np.int8), np.zeros(n, np.int32), np.empty(n, np.int8)
+    for i in range(n):
+        if packed[i] == NOT_FINITE:
+            status[i] = POSITION
+        elif packed[i] == NOT_INSIDE:
+            status[i] = OUTSIDE
+        elif low_quality[i]:
+            status[i] = QUALITY
+        elif off_plane[i]:
+            status[i] = PLANE
+        elif packed[i] == SEVERAL:
+            status[i] = AMBIGUOUS
+        elif packed[i] <= 1:
+            status[i] = BACKGROUND
+        else:
+            status[i] = CONTROL if is_control[i] else CELL
+            cell[i] = packed[i] >> 1
+        in_nucleus = cell[i] > 0 and packed[i] & 1
+        compartment[i] = NO_COMPARTMENT if cell[i] == 0 else NUCLEUS if in_nucleus else CYTOPLASM
+    return status, cell, compartment
 
 
 def below_quality(quality: npt.NDArray[Any] | None, minimum: float | None, n: int) -> Bools:

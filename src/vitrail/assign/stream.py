@@ -13,31 +13,16 @@ import pyarrow as pa
 from vitrail.assign.account import Account
 from vitrail.assign.agreement import Agreement, Tally, tally
 from vitrail.assign.controls import DEFAULT_CONTROLS, control_names
-from vitrail.assign.lookup import (
-    NOT_FINITE,
-    NOT_INSIDE,
-    SEVERAL,
-    Frame,
-    Lookup,
-    unpack,
-)
+from vitrail.assign.lookup import Frame, Lookup
 from vitrail.assign.status import (
-    AMBIGUOUS,
     BACKGROUND,
     CELL,
     COMPARTMENT,
     CONTROL,
-    CYTOPLASM,
-    NO_COMPARTMENT,
-    NUCLEUS,
-    OUTSIDE,
-    PLANE,
-    POSITION,
-    QUALITY,
     STATUS,
     below_quality,
     outside_planes,
-    precedence,
+    settle,
 )
 from vitrail.errors import VitrailError
 from vitrail.parallel import in_order
@@ -176,27 +161,13 @@ def _assign_table(
     """Status, cell and compartment of each row."""
     n = table.num_rows
     z, quality = _optional(table, "z"), _optional(table, "quality")
-    packed = lookup(_numbers(table, "x"), _numbers(table, "y"), frame)
-    under, in_nucleus = unpack(packed)
-    status = precedence(
-        n,
-        {
-            POSITION: packed == NOT_FINITE,
-            OUTSIDE: packed == NOT_INSIDE,
-            QUALITY: below_quality(quality, rules.min_quality, n),
-            PLANE: outside_planes(z, rules.planes, n),
-            AMBIGUOUS: packed == SEVERAL,
-            BACKGROUND: under == 0,
-            CONTROL: is_control,
-        },
-        otherwise=CELL,
+    status, cell, compartment = settle(
+        lookup(_numbers(table, "x"), _numbers(table, "y"), frame),
+        is_control,
+        below_quality(quality, rules.min_quality, n),
+        outside_planes(z, rules.planes, n),
     )
-    assigned = status <= CONTROL
-    under[~assigned] = 0
-    compartment = np.full(n, CYTOPLASM, np.int8)
-    compartment[in_nucleus] = NUCLEUS
-    compartment[~assigned] = NO_COMPARTMENT
-    return Assigned(gene, status, under, compartment)
+    return Assigned(gene, status, cell, compartment)
 
 
 def _compare(table: pa.Table, assigned: Assigned) -> Tally | None:
