@@ -96,7 +96,7 @@ def test_a_job_killed_for_memory_is_retried_with_twice_as_much(finished, tmp_pat
     deployment = finished.copy(tmp_path / "run")
     deployment.own_code()
     rule = deployment.folder / "workflow/rules/matrix.smk"
-    # Snakemake's own process needs more than this; Python with numpy and zarr less than eight times.
+    # Snakemake's own process needs more than this; the stage, less than eight times as much.
     rule.write_text(rule.read_text().replace("memory(2000, 0.3)", "memory(100)"))
     (deployment.folder / "results/A/counts.h5ad").unlink()
     output = deployment.run(*PROFILE, *HERE, "--retries", "3", "--", "results/A/counts.h5ad")
