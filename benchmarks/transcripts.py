@@ -5,12 +5,15 @@
 
 Sizes are in millions of transcripts. Prints for each way its time, transcripts a second, peak
 memory of its process, and at the end the exponent of CPU time against transcripts (other work on
-the machine does not touch it). Ways:
+the machine does not touch it), as it is and without what is done once whatever the number of
+transcripts. Ways:
 
 - `matrix`: row groups of parquet and a chunked label image on disk, to the sparse matrix in memory;
 - `stage`: the same without the matrix, every transcript written out with its cell (stage assign);
 - `rows`: the assigned transcripts on disk to the finished counts in a h5ad file (stage matrix);
-- `labels`, `polygons`: arrays in memory to the sparse matrix, by label image and by exact outlines.
+- `labels`, `polygons`: arrays in memory to the sparse matrix, by label image and by exact outlines;
+- `image`, `grid`: what `matrix` and `stage` (reading all chunks of the label image) and `polygons`
+  (the grid of the outlines) do once.
 
 Peers get the same transcripts and outlines, loaded beforehand (their loading is not counted), up to
 `--peers` millions: a spatial join with geopandas, `spatialdata.aggregate`, and `count_transcripts`
@@ -42,6 +45,8 @@ import numpy as np
 
 MILLION = 1_000_000
 WAYS = ("matrix", "stage", "rows", "labels", "polygons")
+# What each way does once, whatever the number of transcripts.
+ONCE = {"matrix": "image", "stage": "image", "polygons": "grid"}
 PEERS = ("geopandas", "spatialdata", "sopa")
 PEER_FILE = Path(__file__).with_name("peer_transcripts.py")
 BILLION_BYTES = 45 << 30
@@ -184,10 +189,38 @@ def way_polygons(folder: Path, millions: int) -> Callable[[], Any]:
     return lambda: count(by_polygons(x, y, shapes), gene, n, len(slide.gene_names()))
 
 
+def way_image(folder: Path, millions: int) -> Callable[[], None]:
+    """All chunks of the label image, as a look-up reads and holds them."""
+    from vitrail.parallel import threaded
+
+    def read() -> None:
+        cells = lookup(folder)
+        rows, columns = (
+            -(-side // chunk) for side, chunk in zip(cells.shape, cells.chunk, strict=True)
+        )
+        threaded(lambda number: cells.chunks[number].nbytes, range(rows * columns))
+
+    return read
+
+
+def way_grid(folder: Path, millions: int) -> Callable[[], None]:
+    """The grid of the outlines."""
+    import shapely
+
+    from vitrail.assign.outlines import Outlines
+
+    shapes = shapely.polygons(np.load(folder / "outlines.npy"))
+
+    def build() -> None:
+        Outlines(shapes)
+
+    return build
+
+
 def measure(way: str, folder: Path, millions: int) -> dict[str, Any]:
     """One figure, in this process."""
     function = globals()[f"way_{way}"]
-    prepared = way in ("labels", "polygons")
+    prepared = way in ("labels", "polygons", *ONCE.values())
     warm = function(folder, 1)
     if prepared:
         warm()
@@ -298,11 +331,26 @@ def main() -> None:
         for millions in options.sizes:
             compare(folder, millions, options, times)
         print()
-        for way, of_size in times.items():
-            if len(of_size) > 1:
-                print(f"{way}: CPU time grows as transcripts^{exponent(of_size):.2f}")
+        growth(folder, times)
         if options.billion:
             billion(folder, options.side)
+
+
+def growth(folder: Path, times: dict[str, dict[int, float]]) -> None:
+    """Print how the ways' CPU times grow, with and without what they do once."""
+    once: dict[str, float] = {}
+    for way, of_size in times.items():
+        if len(of_size) < 2:
+            continue
+        line = f"{way}: CPU time grows as transcripts^{exponent(of_size):.2f}"
+        part = ONCE.get(way)
+        if part is not None:
+            if part not in once:
+                arguments = ("--measure", part, str(folder), "1")
+                once[part] = in_process(sys.executable, Path(__file__), *arguments)["cpu"]
+            rest = {millions: cpu - once[part] for millions, cpu in of_size.items()}
+            line += f", without {part} ({once[part]:.2f} s) as transcripts^{exponent(rest):.2f}"
+        print(line)
 
 
 def compare(folder: Path, millions: int, options: Any, times: dict[str, dict[int, float]]) -> None:

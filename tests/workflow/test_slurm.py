@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 import pytest
-from deployment import REPOSITORY
+from deployment import REPOSITORY, Deployment
 from undisturbed import differing, unfinished
 
 pytestmark = pytest.mark.slurm
@@ -90,6 +90,17 @@ def test_a_cohort_goes_through_slurm_with_the_bits_of_a_local_run(finished, tmp_
     jobs = output.count("Finished jobid")
     files = len(deployment.results())
     print(f"\n{jobs} jobs in {len(entries)} of SLURM: {summary(entries)}; {files} files equal")
+
+
+def test_the_demo_cohort_goes_through_slurm_with_the_bits_of_a_local_run(tmp_path):
+    demo = ("--config", "samples=config/demo/samples.tsv")
+    local, remote = (Deployment.create(tmp_path / name) for name in ("local", "remote"))
+    local.run(*demo)
+    entries = accounted(remote.run(*PROFILE, *HERE, *demo))
+    assert {entry.state for entry in entries} == {"COMPLETED"}
+    assert differing(local.results(), remote.results()) == []
+    samples = len(list((remote.folder / "results").glob("P?/P?.h5ad")))
+    print(f"\ndemo: {samples} samples, {summary(entries)}; {len(local.results())} files equal")
 
 
 def test_a_job_killed_for_memory_is_retried_with_twice_as_much(finished, tmp_path):
