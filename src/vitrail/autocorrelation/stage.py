@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,41 @@ from vitrail.autocorrelation.values import normal_p
 NOT_MEASURED = "not measured"
 # Neighbours that are alike have a greater I and a lesser C.
 ALIKE = {"moran": "greater", "geary": "less"}
+
+
+class Tables(NamedTuple):
+    """What the stage writes, see `gene_table`, `pair_table` and `local_table`."""
+
+    genes: pd.DataFrame
+    pairs: pd.DataFrame
+    local: pd.DataFrame
+
+
+def autocorrelation(
+    values: Any,
+    genes: Sequence[str],
+    weights: sp.csr_matrix,
+    qc_pass: npt.ArrayLike,
+    cells: npt.ArrayLike,
+    *,
+    pairs: Sequence[Sequence[str]] = (),
+    local_genes: Sequence[str] = (),
+    **settings: Any,
+) -> Tables:
+    """All tables of a sample; parameters are those of the functions that make them."""
+    data = (values, genes, weights, qc_pass)
+    return Tables(
+        gene_table(*data, **settings),
+        pair_table(*data, pairs, **settings),
+        local_table(*data, cells, local_genes, **settings),
+    )
+
+
+def not_measured(
+    genes: Sequence[str], pairs: Sequence[Sequence[str]], local_genes: Sequence[str]
+) -> list[str]:
+    """Genes that are asked for in pairs or cell by cell and that the sample has not measured."""
+    return sorted({*local_genes, *(gene for pair in pairs for gene in pair)} - set(genes))
 
 
 def gene_table(
