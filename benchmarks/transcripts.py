@@ -21,7 +21,7 @@ of sopa, for which `--sopa` or VITRAIL_SOPA_PYTHON names the interpreter of its 
 figure is that of a process of its own, on code compiled beforehand; a peer whose matrix differs
 from that of `polygons` is named.
 
-`--billion` streams 10^9 transcripts once through `stage` and `rows` and needs 45 GB of disk for
+`--billion` streams 10^9 transcripts once through `stage` and `rows` and needs 25 GB of disk for
 that time. FOLDER (a temporary one by default) keeps the slide for the next time.
 """
 
@@ -49,7 +49,7 @@ WAYS = ("matrix", "stage", "rows", "labels", "polygons")
 ONCE = {"matrix": "image", "stage": "image", "polygons": "grid"}
 PEERS = ("geopandas", "spatialdata", "sopa")
 PEER_FILE = Path(__file__).with_name("peer_transcripts.py")
-BILLION_BYTES = 45 << 30
+BILLION_BYTES = 25 << 30
 
 
 def peak_mb(reset: bool = False) -> float:

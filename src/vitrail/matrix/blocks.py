@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from vitrail.parallel import in_order
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint32]
+# Pairs (cell, column) in order, their transcripts, and those of them in nuclei.
+Counts = tuple[npt.NDArray[np.uint32], Ints, Ints]
 
 CELLS_PER_BLOCK = 1 << 13
 # Bytes of transcripts in memory before they go to files.
@@ -113,8 +116,7 @@ class RowBlocks:
     def _rows(self, block: int) -> Rows:
         first = block * self.cells_per_block
         cells = min(self.cells_per_block, self.shape[0] - first)
-        parts = [_count(np.sort(keys)) for keys in self._keys(block)]
-        pair, total, nucleus = parts[0] if len(parts) == 1 else _merge(parts)
+        pair, total, nucleus = reduce(_merge, map(_counted, self._keys(block)))
         shape = (cells, self.shape[1])
         indptr, indices = _split(pair, cells, self.shape[1])
         inside = nucleus > 0
@@ -141,16 +143,17 @@ class RowBlocks:
             yield keys[start : start + SORT_AT_ONCE]
 
 
-def _merge(parts: list[tuple[Keys, Ints, Ints]]) -> tuple[Keys, Ints, Ints]:
-    """Add up counts of several slices of a block's transcripts."""
-    pair, total, nucleus = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(pair, kind="stable")
-    pair = pair[order]
-    first = np.flatnonzero(np.diff(pair, prepend=np.uint32(~pair[0]))) if len(pair) else order
-    if not len(first):
-        return pair, total, nucleus
-    added = (np.add.reduceat(column[order], first, dtype=np.int32) for column in (total, nucleus))
-    return (pair[first], *added)  # type: ignore[return-value]
+def _counted(keys: Keys) -> Counts:
+    """Counts of keys, which are sorted in place."""
+    keys.sort()
+    counts: Counts = _count(keys)
+    return counts
+
+
+def _merge(one: Counts, other: Counts) -> Counts:
+    """Add up counts of two slices of a block's transcripts."""
+    merged: Counts = _add(*one, *other)
+    return merged
 
 
 @numba.njit(cache=True, nogil=True)
@@ -190,6 +193,30 @@ def _count(keys):  # type: ignore[no-untyped-def]
         total[k] += 1
         nucleus[k] += keys[i] & 1
     return pair, total, nucleus
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(pair, total, nucleus, other_pair, other_total, other_nucleus):  # type: ignore[no-untyped-def]
+    """Of two lists of sorted pairs with counts: all pairs, sorted, with their sums."""
+    most = pair.size + other_pair.size
+    out_pair, out_total = np.empty(most, np.uint32), np.empty(most, np.int32)
+    out_nucleus = np.empty(most, np.int32)
+    i = j = n = 0
+    while i < pair.size or j < other_pair.size:
+        from_one = j == other_pair.size or (i < pair.size and pair[i] <= other_pair[j])
+        from_other = i == pair.size or (j < other_pair.size and other_pair[j] <= pair[i])
+        out_pair[n] = pair[i] if from_one else other_pair[j]
+        out_total[n] = out_nucleus[n] = 0
+        if from_one:
+            out_total[n] += total[i]
+            out_nucleus[n] += nucleus[i]
+            i += 1
+        if from_other:
+            out_total[n] += other_total[j]
+            out_nucleus[n] += other_nucleus[j]
+            j += 1
+        n += 1
+    return out_pair[:n].copy(), out_total[:n].copy(), out_nucleus[:n].copy()
 
 
 @numba.njit(cache=True, nogil=True)
