@@ -90,6 +90,16 @@ def test_colours_of_a_tiff_are_channels(tmp_path, planar, compression):
     assert image.channels == ["red", "green", "blue"]
 
 
+def test_one_name_for_three_colours_names_none_of_them(tmp_path):
+    """Brightfield OME-TIFF has one channel of three samples."""
+    metadata = {"axes": "YXS", "Channel": {"Name": ["Brightfield"]}}
+    data = np.moveaxis(IMAGE, 0, -1)
+    tifffile.imwrite(tmp_path / "a.ome.tif", data, photometric="rgb", metadata=metadata)
+    got, image = pixels(tmp_path / "a.ome.tif")
+    assert np.array_equal(got, IMAGE)
+    assert image.channels == ["red", "green", "blue"]
+
+
 def test_ome_tiff_says_channels_and_pixel_size(tmp_path):
     tifffile.imwrite(
         tmp_path / "a.ome.tif",

@@ -193,9 +193,11 @@ def _arranged(files: Sequence[RasterFile], form: ImageFormat) -> list[Layer]:
 
 
 def _layers(file: RasterFile) -> list[Layer]:
+    # The metadata gives the samples of a colour picture one name, which names none of them.
+    named = file.names if file.names and len(file.names) == sum(file.groups) else None
     layers, start = [], 0
     for group, size in enumerate(file.groups):
-        names = file.names[start : start + size] if file.names else None
+        names = named[start : start + size] if named else None
         planes = [(file, group, plane) for plane in range(file.planes)]
         layers.append(Layer(names, planes, size))
         start += size
