@@ -95,6 +95,16 @@ def test_a_run_that_kept_one_plane_needs_no_z(tmp_path):
     assert ingest(tmp_path, folder, z=2).channels == ["DAPI", "PolyT"]
 
 
+def test_a_stain_may_lack_the_planes_that_are_not_wanted(tmp_path):
+    folder = write_region(tmp_path / "run", PLANTED)
+    for plane in (0, 2):
+        (folder / f"images/mosaic_PolyT_z{plane}.tif").unlink()
+    slide = ingest(tmp_path, folder, z=1)
+    assert np.array_equal(slide.read(0, 0, *slide.shape), PLANTED.stack[:, 1])
+    with pytest.raises(VitrailError, match=r"has no images/mosaic_PolyT_z0\.tif .*wanted plane 0"):
+        ingest(tmp_path, folder, z="max")
+
+
 def test_segmenting_anew_leaves_the_vendors_cells_out(tmp_path):
     folder = write_region(tmp_path / "run", PLANTED)
     slide = ingest(tmp_path, folder, {"cells": "none"}, z=0)

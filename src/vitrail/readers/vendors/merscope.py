@@ -65,10 +65,6 @@ def _mosaics(folder: Folder, z: int | str | None) -> list[str]:
         stain, plane = stain_and_plane(path)
         planes.setdefault(stain, {})[plane] = path
     there = sorted({plane for found in planes.values() for plane in found})
-    for stain, found in planes.items():
-        lacking = sorted(set(there) - set(found))
-        if lacking:
-            raise folder.missing(f"plane {lacking[0]}", f"images/mosaic_{stain}_z{lacking[0]}.tif")
     if z is None and len(there) > 1:
         raise VitrailError(
             f"{folder.path}: has mosaics of the planes {', '.join(map(str, there))}, wanted the "
@@ -80,4 +76,8 @@ def _mosaics(folder: Folder, z: int | str | None) -> list[str]:
             f"{', '.join(map(str, there))} in the sheet's column z."
         )
     chosen = [z] if isinstance(z, int) else there
+    for stain, found in planes.items():
+        lacking = sorted(set(chosen) - set(found))
+        if lacking:
+            raise folder.missing(f"plane {lacking[0]}", f"images/mosaic_{stain}_z{lacking[0]}.tif")
     return [planes[stain][plane] for stain in sorted(planes, key=natural) for plane in chosen]
