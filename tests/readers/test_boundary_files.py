@@ -156,12 +156,26 @@ def test_files_that_hold_no_outlines(tmp_path, table, sentence):
     assert str(caught.value) == f"{tmp_path}/b: {sentence}"
 
 
+@pytest.mark.parametrize("planes", [[0, 0, 0], [0, 0, 1]])
+def test_rows_without_a_geometry_and_repaired_ones(tmp_path, planes):
+    """Software that repairs leaves empty rows, and polygons among lines."""
+    mixed = shapely.GeometryCollection([TRIANGLE, shapely.LineString([(0, 0), (9, 9)])])
+    table = {"cell_id": [1, 2, 3], "geometry": shapely.to_wkb([SQUARE, None, mixed])}
+    pq.write_table(pa.table({**table, "plane": planes}), tmp_path / "b")
+    found = read(tmp_path / "b", {"columns": {"geometry": "geometry", "plane": "plane"}}, z=0)
+    assert found.ids == (["1", "3"] if planes[2] == 0 else ["1"])
+    assert shapely.equals(found.geometry, [SQUARE, TRIANGLE][: len(found.ids)]).all()
+    assert found.degenerate == 1
+
+
 def test_points_are_not_outlines(tmp_path):
     table = {"cell_id": [1], "geometry": shapely.to_wkb([shapely.Point(1, 1)])}
     pq.write_table(pa.table(table), tmp_path / "b")
     with pytest.raises(VitrailError) as caught:
         read(tmp_path / "b", {"columns": {"geometry": "geometry"}})
-    assert str(caught.value) == f"{tmp_path}/b: holds geometries that are not polygons."
+    assert str(caught.value) == (
+        f"{tmp_path}/b: column 'geometry' holds a Point (cell 1, 0 more rows), wanted polygons."
+    )
 
 
 def test_a_file_without_outlines_is_valid(tmp_path):

@@ -24,6 +24,8 @@ from vitrail.readers.placement import Frame, to_global
 Geometries = npt.NDArray[np.object_]
 NAME = pa.dictionary(pa.int32(), pa.string())
 POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+# Repair in other software leaves polygons among lines and points: the polygons are kept.
+OUTLINES = (*POLYGONS, shapely.GeometryType.GEOMETRYCOLLECTION)
 
 
 @dataclass(frozen=True)
@@ -182,9 +184,14 @@ class BoundarySource:
             ) from None
         ids = columns["cell"].to_pylist()
         self._check_ids(ids)
-        kinds = shapely.get_type_id(shapes)
-        if not np.isin(kinds, POLYGONS).all():
-            raise VitrailError(f"{self.path}: holds geometries that are not polygons.")
+        # A row without a geometry is an outline without an area: left out and counted.
+        shapes[shapely.is_missing(shapes)] = shapely.Polygon()
+        other = np.flatnonzero(~np.isin(shapely.get_type_id(shapes), OUTLINES))
+        if len(other):
+            raise VitrailError(
+                f"{self.path}: column '{self._geometry}' holds a {shapes[other[0]].geom_type} "
+                f"(cell {ids[other[0]]}, {len(other) - 1} more rows), wanted polygons."
+            )
         return joined(ids, shapes)
 
     def _corners(self) -> tuple[list[str], Geometries]:
