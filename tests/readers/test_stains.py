@@ -132,6 +132,17 @@ def test_imaging_mass_cytometry_by_the_samples_name(tmp_path):
     assert anew.info["elements"] == ["images/image"]
 
 
+def test_a_stain_without_a_name_is_called_by_its_metal(tmp_path):
+    folder = write_steinbock(tmp_path / "run")
+    panel = (folder / "panel.csv").read_text()
+    (folder / "panel.csv").write_text(panel.replace("HistoneH3", ""))
+    slide = ingest(tmp_path, folder, "imc", sample="A")
+    assert slide.channels == ["DNA1", "In113", "CD3", "PanCK"]
+    (folder / "panel.csv").write_text("name,keep\nDNA1,1\nH3,0\n,1\nCD3,1\nPanCK,1\n")
+    with pytest.raises(VitrailError, match=r"panel\.csv: column 'name' is empty for channel 1 of"):
+        ingest(tmp_path, folder, "imc", sample="A")
+
+
 def test_folders_without_the_one_image(tmp_path):
     folder = write_steinbock(tmp_path / "run")
     with pytest.raises(

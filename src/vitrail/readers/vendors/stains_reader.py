@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vitrail.errors import VitrailError
 from vitrail.readers import paths
@@ -24,6 +25,9 @@ from vitrail.readers.tiff import TiffRaster
 # Columns of a table of stains: its name, and whether its channel was kept.
 NAME_COLUMNS = ("name", "marker_name", "marker")
 KEPT_COLUMN = "keep"
+KEPT = ("1", "1.0", "True", "true", "TRUE")
+# What stands for a name that a panel leaves empty: the metal.
+CHANNEL_COLUMN = "channel"
 
 
 class StainsSource(GenericSource):
@@ -67,15 +71,20 @@ def read_names(path: str) -> list[str]:
             f"{path}: has no column {' or '.join(NAME_COLUMNS)} (found {', '.join(found)}), wanted "
             "the names of the stains."
         )
-    columns = [name, KEPT_COLUMN] if KEPT_COLUMN in found else [name]
+    columns = [name, *(other for other in (KEPT_COLUMN, CHANNEL_COLUMN) if other in found)]
     table = pa.concat_tables(list(read_batches(path, dict.fromkeys(columns, pa.string()))))
+    if KEPT_COLUMN in found:
+        table = table.filter(pc.is_in(table[KEPT_COLUMN], value_set=pa.array(KEPT)))
     names = table[name].to_pylist()
-    if KEPT_COLUMN not in found:
-        return names
-    kept = [
-        value in ("1", "1.0", "True", "true", "TRUE") for value in table[KEPT_COLUMN].to_pylist()
-    ]
-    return [name for name, keep in zip(names, kept, strict=True) if keep]
+    if CHANNEL_COLUMN in found:
+        metals = table[CHANNEL_COLUMN].to_pylist()
+        names = [own or metal for own, metal in zip(names, metals, strict=True)]
+    if not all(names):
+        raise VitrailError(
+            f"{path}: column '{name}' is empty for channel {names.index('')} of those kept "
+            "(counted from 0), wanted the name of its stain."
+        )
+    return names
 
 
 def numbered(names: list[str]) -> list[str]:
