@@ -59,8 +59,18 @@ def test_another_size_of_bins(tmp_path):
     assert found.obs["source"].tolist() == names
     assert (found.obs["area_um2"] == 256).all()
     formats["visium_hd"]["options"]["bin_um"] = 2
-    with pytest.raises(VitrailError, match=r"no bins of 2 um \(found square_008um, square_016um\)"):
+    places = ", ".join(f"binned_outputs/square_{size}um" for size in ("008", "016"))
+    with pytest.raises(VitrailError, match=rf"no bins of 2 um right in it \(found {places}\)"):
         run(tmp_path, tmp_path / "run", formats)
+    formats["visium_hd"]["options"]["bin_um"] = "8um"
+    with pytest.raises(VitrailError, match="bin_um is '8um', wanted whole micrometres such as 8"):
+        run(tmp_path, tmp_path / "run", formats)
+
+
+def test_the_folder_above_the_runs_says_where_the_bins_are(tmp_path):
+    write_run(tmp_path / "run/outs")
+    with pytest.raises(VitrailError, match=r"\(found outs/binned_outputs/square_008um\), wanted"):
+        run(tmp_path, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
