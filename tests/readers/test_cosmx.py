@@ -1,11 +1,13 @@
 """The folder of a CosMx slide, through the whole stage ingest."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tifffile
 from cosmx_files import PIXEL_SIZE, mosaic_labels, write_slide
 from ingest_files import run
 from planted import Planted
@@ -28,6 +30,16 @@ def ingest(tmp_path, folder, entry=None, **cells):
 
 def transcripts(slide):
     return pq.ParquetDataset(slide.transcript_parts()).read().to_pandas()
+
+
+def one(folder, pattern):
+    (path,) = folder.rglob(pattern)
+    return path
+
+
+def edit(path, change):
+    rows = gzip.decompress(path.read_bytes()).decode()
+    path.write_bytes(gzip.compress(change(rows).encode()))
 
 
 def found_labels(slide, table):
@@ -102,6 +114,18 @@ def test_positions_in_millimetres_want_a_pixel_size(tmp_path):
         ingest(tmp_path, folder)
 
 
+def test_fields_that_were_planned_and_not_taken_have_no_position(tmp_path):
+    folder = write_slide(tmp_path / "run", PLANTED)
+    path = one(folder, "*positions_file.csv.gz")
+    edit(path, lambda rows: rows + "77,NA,NA,NA,NA\nNA,NA,NA,NA,NA\n")
+    slide = ingest(tmp_path, folder)
+    assert np.isclose(slide.pixel_size, PIXEL_SIZE, rtol=1e-9)
+    assert np.array_equal(slide.labels("cells")[:], LABELS)
+    edit(path, lambda rows: rows.replace("\n12,", "\n78,") + "12,NA,NA,NA,NA\n")
+    with pytest.raises(VitrailError, match=r"_F00012\.tif: field of view 12 has no position in"):
+        ingest(tmp_path, folder)
+
+
 def test_a_region_across_the_seam(tmp_path):
     folder = write_slide(tmp_path / "run", PLANTED)
     box = np.array([100, 70, 180, 130])
@@ -109,11 +133,6 @@ def test_a_region_across_the_seam(tmp_path):
     x0, y0, x1, y1 = box
     assert np.array_equal(slide.read(0, 0, *slide.shape), PLANTED.stack[:, 0, y0:y1, x0:x1])
     assert np.array_equal(slide.labels("cells")[:], LABELS[y0:y1, x0:x1])
-
-
-def one(folder, pattern):
-    (path,) = folder.rglob(pattern)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -138,7 +157,11 @@ def one(folder, pattern):
         ),
         (
             lambda f: one(f, "*C902_F00002.TIF").rename(f / "CellStatsDir/Morphology2D/a_F77.TIF"),
-            r"a_F77.TIF: field of view 77 has no row in the position file, which has 4 fields",
+            r"a_F77.TIF: field of view 77 has no position in the position file, which",
+        ),
+        (
+            lambda f: edit(one(f, "*_tx_file.csv.gz"), lambda rows: rows.replace("\n1,", "\n1.5,")),
+            r"_tx_file\.csv\.gz: column 'fov' holds '1\.5', wanted whole numbers",
         ),
     ],
 )
@@ -158,8 +181,6 @@ def test_two_slides_in_a_folder_are_refused(tmp_path):
 
 
 def test_a_field_of_another_size(tmp_path):
-    import tifffile
-
     folder = write_slide(tmp_path / "run", PLANTED)
     tifffile.imwrite(one(folder, "CellLabels_F00012.tif"), np.zeros((95, 100), np.uint16))
     with pytest.raises(VitrailError, match="has 95 x 100 pixels of uint16 in 1 channels, wanted"):

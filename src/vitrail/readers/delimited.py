@@ -249,7 +249,8 @@ def _csv_error(
         position = int(column[1])
         header = _split_header(line, delimiter)
         name = header[position] if position < len(header) else next(iter(columns))
-        return VitrailError(f"{path}: column '{name}' holds '{found[2]}', wanted numbers.")
+        wanted = "whole numbers" if found[1].startswith("int") else "numbers"
+        return VitrailError(f"{path}: column '{name}' holds '{found[2]}', wanted {wanted}.")
     return _torn(path, "table", error)
 
 

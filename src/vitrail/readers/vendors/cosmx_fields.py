@@ -8,6 +8,7 @@ that image and transcripts of a field agree exactly, whatever the position file 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,23 +66,35 @@ def read_positions(path: str) -> Positions:
     if chosen is None:
         raise no_column(path, PIXELS[0][0], names, "the positions of the fields of view")
     wanted = {field: pa.float64(), **dict.fromkeys((*chosen, *(millimetres or ())), pa.float64())}
-    table = pa.concat_tables(list(read_batches(path, wanted)))
-    number = table[field].to_numpy().astype(np.int64).tolist()
-    x, y = (table[name].to_numpy() for name in chosen)
+    empty = pa.schema(list(wanted.items())).empty_table()
+    table = pa.concat_tables([empty, *read_batches(path, wanted)])
+    columns = {name: table[name].to_numpy() for name in wanted}
+    # Rows of fields that were planned and not taken have no position.
+    there = _finite(columns, field, *chosen)
+    number = columns[field][there].astype(np.int64).tolist()
+    x, y = (columns[name][there].tolist() for name in chosen)
     size = None
     if pixels and millimetres:
-        size = _pixel_size(x, y, *(table[name].to_numpy() for name in millimetres))
+        both = _finite(columns, *pixels, *millimetres)
+        size = _pixel_size(*(columns[name][both] for name in (*pixels, *millimetres)))
     return Positions(
-        dict(zip(number, x.tolist(), strict=True)),
-        dict(zip(number, y.tolist(), strict=True)),
+        dict(zip(number, x, strict=True)),
+        dict(zip(number, y, strict=True)),
         pixels is None,
         size,
     )
 
 
+def _finite(columns: Mapping[str, Float], *names: str) -> npt.NDArray[np.bool_]:
+    """Rows that have a number in each of some columns."""
+    there: npt.NDArray[np.bool_] = np.logical_and.reduce(
+        [np.isfinite(columns[name]) for name in names]
+    )
+    return there
+
+
 def _pixel_size(x: Float, y: Float, x_mm: Float, y_mm: Float) -> float | None:
-    apart = max(np.ptp(x), np.ptp(y), 0.0)
-    if apart < FAR_APART:
+    if not len(x) or max(np.ptp(x), np.ptp(y)) < FAR_APART:
         return None
     along, other = (x, x_mm) if np.ptp(x) >= np.ptp(y) else (y, y_mm)
     return float(np.ptp(other) / np.ptp(along) * 1000)
@@ -135,8 +148,8 @@ class Frame:
         for number, path in numbers.items():
             if number not in positions.x:
                 raise VitrailError(
-                    f"{path}: field of view {number} has no row in the position file, which has "
-                    f"{len(positions.x)} fields."
+                    f"{path}: field of view {number} has no position in the position file, which "
+                    f"has those of {len(positions.x)} fields."
                 )
         if positions.in_millimetres and pixel_size is None:
             raise VitrailError(
