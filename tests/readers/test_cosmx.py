@@ -180,6 +180,20 @@ def test_two_slides_in_a_folder_are_refused(tmp_path):
         ingest(tmp_path, folder)
 
 
+def test_an_image_of_ones_own_stands_for_the_fields(tmp_path):
+    folder = write_slide(tmp_path / "run", PLANTED)
+    mine = tmp_path / "stitched.ome.tif"
+    names = {"axes": "CYX", "Channel": {"Name": ["a", "b"]}}
+    tifffile.imwrite(mine, PLANTED.stack[:, 1], metadata=names)
+    slide = ingest(tmp_path, folder, image=[str(mine)])
+    assert slide.channels == ["a", "b"]
+    assert np.array_equal(slide.read(0, 0, *slide.shape), PLANTED.stack[:, 1])
+    table = transcripts(slide)
+    assert np.allclose(table[["x", "y"]], PLANTED.xy * slide.pixel_size, atol=1e-9)
+    with pytest.raises(VitrailError, match="neither images nor label images of its fields are"):
+        ingest(tmp_path, folder, {"cells": "outlines"}, image=[str(mine)])
+
+
 def test_a_field_of_another_size(tmp_path):
     folder = write_slide(tmp_path / "run", PLANTED)
     tifffile.imwrite(one(folder, "CellLabels_F00012.tif"), np.zeros((95, 100), np.uint16))

@@ -105,6 +105,20 @@ def test_a_stain_may_lack_the_planes_that_are_not_wanted(tmp_path):
         ingest(tmp_path, folder, z="max")
 
 
+def test_an_image_of_ones_own_lies_on_the_mosaics_pixels(tmp_path):
+    folder = write_region(tmp_path / "run", PLANTED)
+    mine = tmp_path / "mine.ome.tif"
+    names = {"axes": "CYX", "Channel": {"Name": ["a", "b"]}}
+    tifffile.imwrite(mine, PLANTED.stack[:, 1], metadata=names)
+    slide = ingest(tmp_path, folder, {"boundaries": {"plane": 2}}, image=[str(mine)])
+    assert slide.channels == ["a", "b"]
+    assert np.allclose(slide.origin, CORNER)
+    assert np.array_equal(slide.read(0, 0, *slide.shape), PLANTED.stack[:, 1])
+    corners = to_microns(PLANTED.outline(1, nucleus=True))
+    first = slide.boundaries("cells")[1][0]
+    assert np.allclose(first.bounds, [*corners.min(axis=0), *corners.max(axis=0)])
+
+
 def test_segmenting_anew_leaves_the_vendors_cells_out(tmp_path):
     folder = write_region(tmp_path / "run", PLANTED)
     slide = ingest(tmp_path, folder, {"cells": "none"}, z=0)

@@ -59,6 +59,11 @@ def field_number(path: str) -> int:
     return int(match[1])
 
 
+def is_field(path: str) -> bool:
+    """Whether an image is named as one of a field of view is."""
+    return FIELD.search(PurePath(path).name) is not None
+
+
 def _one(folder: Folder, what: str, name: str, pattern: str) -> str:
     found = folder.matching(pattern)
     if not found:

@@ -34,6 +34,7 @@ from vitrail.readers.raster_file import RasterFile, open_raster
 from vitrail.readers.tiff import TiffRaster, page_description
 from vitrail.readers.transcripts import Float, TranscriptSource, numbers
 from vitrail.readers.vendors import with_known
+from vitrail.readers.vendors.cosmx import is_field
 from vitrail.readers.vendors.cosmx_fields import (
     FIELD_NAMES,
     Frame,
@@ -66,8 +67,8 @@ class CosmxSource(GenericSource):
         in_run = read_run_pixel_size(described[1]) if len(described) > 1 else None
         self.stated_size = positions.pixel_size or in_run
         size = row.get("pixel_size") or entry.get("pixel_size") or self.stated_size
-        # A label image of one's own is of the whole slide; only the vendor's are of fields.
-        images = paths(row.get("image"))
+        # Images of one's own are of the whole slide; only the vendor's are of fields.
+        images = [path for path in paths(row.get("image")) if is_field(path)]
         labels = [p for p in paths(row.get("labels")) if p.rpartition("/")[2].startswith("CellLab")]
         if not (images or labels):
             raise VitrailError(
@@ -90,7 +91,9 @@ class CosmxSource(GenericSource):
         return file
 
     def open_image(self, files: list[str]) -> ImageSource:
-        """Mosaic of the fields' images."""
+        """Mosaic of the fields' images, or an image of one's own."""
+        if not all(is_field(path) for path in files):
+            return super().open_image(files)
         mosaic = Mosaic(
             self.frame.fields(files),
             lambda path: self.open_field(path, self.threads),

@@ -45,6 +45,11 @@ def files(folder: Folder, wanted: Wanted) -> Files:
     return found
 
 
+def is_mosaic(path: str) -> bool:
+    """Whether an image is named as a mosaic is."""
+    return MOSAIC.fullmatch(PurePath(path).name) is not None
+
+
 def stain_and_plane(path: str) -> tuple[str, int]:
     """Stain and plane of a mosaic, by its name."""
     match = MOSAIC.fullmatch(PurePath(path).name)

@@ -19,7 +19,7 @@ from vitrail.readers.delimited import column_names
 from vitrail.readers.format import boundary_format
 from vitrail.readers.generic import GenericSource, only
 from vitrail.readers.vendors import with_known
-from vitrail.readers.vendors.merscope import stain_and_plane
+from vitrail.readers.vendors.merscope import is_mosaic, stain_and_plane
 from vitrail.readers.vendors.merscope_hdf5 import Hdf5Boundaries
 
 # Relative difference of the two scales that is rounding.
@@ -36,12 +36,12 @@ class MerscopeSource(GenericSource):
         transform = only(paths(row["described_by"]), "folder")
         self.affine = read_transform(transform)
         (sx, _, tx), (_, sy, ty) = self.affine
-        self.mosaics = [stain_and_plane(path) for path in paths(row.get("image"))]
+        images = paths(row.get("image"))
+        # An image of one's own lies on the mosaic's pixels, and names its channels itself.
+        vendors = all(is_mosaic(path) for path in images)
+        self.mosaics = [stain_and_plane(path) for path in images] if vendors else []
         known: dict[str, Any] = {
-            "image": {
-                "files": [{"channel": stain, "z": z} for stain, z in self._from_zero()],
-                "origin": [-tx / sx, -ty / sy],
-            },
+            "image": {"origin": [-tx / sx, -ty / sy]},
             "transcripts": {
                 "columns": {**TRANSCRIPT_COLUMNS, **_cell_column(row)},
                 "unit": "pixel",
@@ -54,6 +54,9 @@ class MerscopeSource(GenericSource):
                 "plane": self._outline_plane(row),
             },
         }
+        if self.mosaics:
+            files = [{"channel": stain, "z": z} for stain, z in self._from_zero()]
+            known["image"]["files"] = files
         # One plane is all that was asked for: what is open holds no other.
         planes = {z for _, z in self.mosaics}
         row = {**row, "z": None} if len(planes) == 1 else row
