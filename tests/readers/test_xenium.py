@@ -222,6 +222,17 @@ def test_missing_and_renamed_files_are_one_sentence(tmp_path, change, sentence):
     assert str(early.value) == f"sheet.tsv, row 2 (sample A): {caught.value}"
 
 
+def test_stains_that_were_left_behind_are_named(tmp_path):
+    folder = write_run(tmp_path / "run", PLANTED, (2, 1))
+    for number in (1, 2, 3):
+        (folder / f"morphology_focus/morphology_focus_000{number}.ome.tif").unlink()
+    sentence = (
+        r"focus_0000\.ome\.tif: page 1 lies in .* \(missing morphology_focus_0001\.ome\.tif, "
+    )
+    with pytest.raises(VitrailError, match=sentence):
+        ingest(tmp_path, folder)
+
+
 def test_missing_outlines_where_there_are_no_masks(tmp_path):
     folder = write_run(tmp_path / "run", PLANTED, (2, 0))
     (folder / "cells.zarr.zip").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -78,12 +79,23 @@ class TiffRaster:
         for i, index in enumerate(np.ndindex(*counts)):
             page = series.pages[i]
             if page is None:
-                raise VitrailError(f"{self.path}: page {i} lies in a file that is not there.")
+                raise self._page_elsewhere(i)
             if page.parent is self._file:
                 _check_end(self.path, _end(page), size)
             at = dict(zip(leading, index, strict=True))
             pages[at.get("C", 0), at.get("Z", 0)] = _CodedPlane(page, threads)
         return pages
+
+    def _page_elsewhere(self, page: int) -> VitrailError:
+        """The error of a page that lies in another file, of an OME-TIFF of several."""
+        files = dict.fromkeys(re.findall(r'FileName="([^"]+)"', self._file.ome_metadata or ""))
+        there = os.path.dirname(self.path)
+        lacking = [name for name in files if not os.path.exists(os.path.join(there, name))]
+        shown = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+        return VitrailError(
+            f"{self.path}: page {page} lies in a file that is not there, wanted all that its "
+            f"OME-XML names beside it (missing {shown or 'none, but one cannot be read'})."
+        )
 
 
 def page_description(path: str) -> str:
