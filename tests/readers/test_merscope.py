@@ -119,6 +119,15 @@ def test_an_image_of_ones_own_lies_on_the_mosaics_pixels(tmp_path):
     assert np.allclose(first.bounds, [*corners.min(axis=0), *corners.max(axis=0)])
 
 
+def test_images_may_lie_behind_a_link(tmp_path):
+    folder = write_region(tmp_path / "run", PLANTED)
+    (folder / "images").rename(tmp_path / "other_disk")
+    (folder / "images").symlink_to(tmp_path / "other_disk")
+    (tmp_path / "other_disk/back").symlink_to(folder)
+    slide = ingest(tmp_path, folder, z=1)
+    assert np.array_equal(slide.read(0, 0, *slide.shape), PLANTED.stack[:, 1])
+
+
 def test_segmenting_anew_leaves_the_vendors_cells_out(tmp_path):
     folder = write_region(tmp_path / "run", PLANTED)
     slide = ingest(tmp_path, folder, {"cells": "none"}, z=0)

@@ -6,7 +6,9 @@ Standard library only.
 from __future__ import annotations
 
 import difflib
+import os
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -42,7 +44,7 @@ class Folder:
     def names(self) -> list[str]:
         """Paths of all files below the folder, relative to it, in natural order."""
         root = Path(self.path)
-        found = (file.relative_to(root) for file in root.rglob("*") if file.is_file())
+        found = (file.relative_to(root) for file in _below(root))
         visible = (
             name for name in found if not any(part.startswith(HIDDEN) for part in name.parts)
         )
@@ -82,6 +84,19 @@ class Folder:
         close = difflib.get_close_matches(base, bases, n=1, cutoff=0.5)
         hint = f" (renamed to {bases[close[0]]}?)" if close else ""
         return VitrailError(f"{self.path}: has no {wanted}{hint}, wanted {what} of {self.kind}.")
+
+
+def _below(place: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Files below a folder, those behind links to folders too: images often lie on another disk."""
+    real = os.path.join(os.path.realpath(place), "")
+    # A link to a folder that holds it would never end.
+    if any(folder.startswith(real) for folder in above) or not os.access(place, os.R_OK | os.X_OK):
+        return
+    for entry in place.iterdir():
+        if entry.is_dir():
+            yield from _below(entry, (*above, real))
+        elif entry.is_file():
+            yield entry
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
