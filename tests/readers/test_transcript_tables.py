@@ -161,6 +161,16 @@ def test_positions_that_are_not_numbers(tmp_path, kind):
     assert str(caught.value) == f"{path}: column 'y' holds 'right there', wanted numbers."
 
 
+def test_names_in_another_encoding(tmp_path):
+    path = tmp_path / "t"
+    path.write_bytes(as_csv(ROWS).encode("latin-1"))
+    with pytest.raises(VitrailError) as caught:
+        list(TranscriptSource(str(path), FORM).read(UNIT, None, TranscriptCount()))
+    assert str(caught.value) == (
+        f"{path}: column 'gene' holds text in another encoding, wanted UTF-8."
+    )
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_transcript_without_a_gene(tmp_path, kind):
     path = write(tmp_path / "t", {**ROWS, "gene": ["B", "A", "", "A", "C"]}, kind)

@@ -245,10 +245,14 @@ def _csv_error(
         )
     found = re.search(r"conversion error to (\w+): invalid value '(.*)'", text, re.DOTALL)
     column = re.search(r"In CSV column #(\d+)", text)
-    if found and column:
+    if column and (found or "invalid UTF8" in text):
         position = int(column[1])
         header = _split_header(line, delimiter)
         name = header[position] if position < len(header) else next(iter(columns))
+        if not found:
+            return VitrailError(
+                f"{path}: column '{name}' holds text in another encoding, wanted UTF-8."
+            )
         wanted = "whole numbers" if found[1].startswith("int") else "numbers"
         return VitrailError(f"{path}: column '{name}' holds '{found[2]}', wanted {wanted}.")
     return _torn(path, "table", error)
