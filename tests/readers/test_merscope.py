@@ -166,6 +166,11 @@ def test_segmenting_anew_leaves_the_vendors_cells_out(tmp_path):
             "is not three rows of three numbers",
         ),
         (
+            lambda f: (f / "images/micron_to_mosaic_pixel_transform.csv").write_bytes(b"\xff\xfe9"),
+            1,
+            "is not three rows of three numbers",
+        ),
+        (
             lambda f: (f / "images/micron_to_mosaic_pixel_transform.csv").write_text(
                 "0 9 1\n-9 0 1\n0 0 1\n"
             ),

@@ -97,6 +97,22 @@ def test_a_codex_stack_with_its_list_of_names(tmp_path):
         ingest(tmp_path, folder, "phenocycler", pixel_size=0.377)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("channelNames.txt", b"CD3\nTNF\xb5\n", r"not text in UTF-8 \(byte 7 is 181\), wanted the"),
+        ("markers.csv", b"cycle,marker_name\n", r"markers\.csv: names 0 stains, wanted 4 as"),
+    ],
+)
+def test_lists_of_names_that_name_nothing(tmp_path, name, content, sentence):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    tifffile.imwrite(folder / "reg001.tif", IMAGE, metadata=None)
+    (folder / name).write_bytes(content)
+    with pytest.raises(VitrailError, match=sentence):
+        ingest(tmp_path, folder, "phenocycler", pixel_size=0.377)
+
+
 def test_an_imagej_stack_with_labels_and_unit(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()

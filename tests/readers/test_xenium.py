@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,20 @@ def test_masks_that_lie_elsewhere_are_refused(tmp_path):
     document = json.loads((folder / "experiment.xenium").read_text())
     (folder / "experiment.xenium").write_text(json.dumps({**document, "pixel_size": 0.2}))
     with pytest.raises(VitrailError, match="wanted a scale of 5 pixels a micrometre alone"):
+        ingest(tmp_path, folder)
+
+
+def test_masks_whose_cells_have_no_names(tmp_path):
+    folder = write_run(tmp_path / "run", PLANTED, (2, 0))
+    path = folder / "cells.zarr.zip"
+    with zipfile.ZipFile(path) as old:
+        kept = {n: old.read(n) for n in old.namelist() if not n.startswith("cell_id/")}
+    with zipfile.ZipFile(path, "w") as new:
+        for name, content in kept.items():
+            new.writestr(name, content)
+    with pytest.raises(
+        VitrailError, match=r"cells\.zarr\.zip: the names of its cells cannot be re"
+    ):
         ingest(tmp_path, folder)
 
 

@@ -94,8 +94,8 @@ def read_transform(path: str) -> Matrix:
     VitrailError
         If the file is not three rows of three numbers, or turns the mosaic.
     """
-    lines = Path(path).read_text(encoding="utf-8").replace(",", " ").split("\n")
     try:
+        lines = Path(path).read_text(encoding="utf-8").replace(",", " ").split("\n")
         rows = [[float(value) for value in line.split()] for line in lines if line.strip()]
         (sx, a, _), (b, sy, _), last = rows
     except ValueError:

@@ -62,7 +62,14 @@ class StainsSource(GenericSource):
 def read_names(path: str) -> list[str]:
     """Names of stains: one a line, or a table's column of names where it says which were kept."""
     if not path.endswith(".csv"):
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        try:
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            value = error.object[error.start]
+            raise VitrailError(
+                f"{path}: is not text in UTF-8 (byte {error.start} is {value}), "
+                "wanted the names of the stains in that encoding."
+            ) from None
         return [line.strip() for line in lines if line.strip()]
     found = column_names(path)
     name = next((column for column in NAME_COLUMNS if column in found), None)
@@ -72,7 +79,9 @@ def read_names(path: str) -> list[str]:
             "the names of the stains."
         )
     columns = [name, *(other for other in (KEPT_COLUMN, CHANNEL_COLUMN) if other in found)]
-    table = pa.concat_tables(list(read_batches(path, dict.fromkeys(columns, pa.string()))))
+    wanted = dict.fromkeys(columns, pa.string())
+    empty = pa.schema(list(wanted.items())).empty_table()
+    table = pa.concat_tables([empty, *read_batches(path, wanted)])
     if KEPT_COLUMN in found:
         table = table.filter(pc.is_in(table[KEPT_COLUMN], value_set=pa.array(KEPT)))
     names = table[name].to_pylist()

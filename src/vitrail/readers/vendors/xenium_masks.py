@@ -103,11 +103,17 @@ def cell_names(path: str) -> list[str]:
     Numbers until analysis 1.2, from then on such as ``aaabinlp-1``.
     """
     group = open_group(path)
-    ids = np.asarray(group["cell_id"][:])
+    try:
+        ids = np.asarray(group["cell_id"][:])
+        sets = group.get("polygon_sets")
+        owner = None if sets is None else np.asarray(sets["1/cell_index"][:])
+    except Exception as error:  # codecs raise errors of many kinds
+        raise VitrailError(
+            f"{path}: the names of its cells cannot be read ({type(error).__name__}: {error}), "
+            "wanted the array cell_id, and polygon_sets/1/cell_index from analysis 2 on; is the "
+            "file damaged?"
+        ) from error
     if ids.ndim == 1:
         return [str(number) for number in ids.tolist()]
     names = [f"{prefix:08x}".translate(DIGITS) + f"-{suffix}" for prefix, suffix in ids.tolist()]
-    if "polygon_sets" in group:
-        owner = np.asarray(group["polygon_sets/1/cell_index"][:])
-        return [names[row] for row in owner.tolist()]
-    return names
+    return names if owner is None else [names[row] for row in owner.tolist()]
