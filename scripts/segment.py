@@ -4,11 +4,13 @@ from vitrail import job
 
 
 def main(job):
+    from vitrail.allocator import give_back_large_blocks
     from vitrail.io.candidates import write_candidates
     from vitrail.io.slide import open_slide
     from vitrail.io.tiles import read_normalization, read_prepared, read_tiles
     from vitrail.segment import segment
 
+    give_back_large_blocks()
     slide = open_slide(job.input.slide, job.input.info)
     tiles = read_tiles(job.input.tiles)
     normalization = read_normalization(job.input.normalization)

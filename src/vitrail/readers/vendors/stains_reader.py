@@ -88,10 +88,11 @@ def read_names(path: str) -> list[str]:
     if CHANNEL_COLUMN in found:
         metals = table[CHANNEL_COLUMN].to_pylist()
         names = [own or metal for own, metal in zip(names, metals, strict=True)]
-    if not all(names):
+    unnamed = next((k for k, own in enumerate(names) if not own), None)
+    if unnamed is not None:
         raise VitrailError(
-            f"{path}: column '{name}' is empty for channel {names.index('')} of those kept "
-            "(counted from 0), wanted the name of its stain."
+            f"{path}: column '{name}' is empty for channel {unnamed} of those kept (counted from "
+            "0), wanted the name of its stain."
         )
     return names
 
