@@ -20,8 +20,8 @@ def give_back_large_blocks() -> None:
     By default glibc learns from the first freed blocks to carve even those of 32 MB out of its
     heap, whose holes stay with the process: its peak then grows with the number of tiles. Torch is
     told to ask for huge pages, which makes up for the time that mapping takes; it must not have
-    been used before. Nothing is done where the user has set MALLOC_MMAP_THRESHOLD_, nor without
-    glibc.
+    been used before. What the environment says of either counts first, and without glibc its part
+    is left out.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if "MALLOC_MMAP_THRESHOLD_" in os.environ:
